@@ -1,0 +1,201 @@
+"""The study's design: what is varied, what is fixed, and how large a profile is.
+
+Everything here is frozen. A stage receives the part it needs; nothing reads a global.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from studylib.errors import InputError
+
+STUDY_ID = "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"
+MODELS = ("PtychoPINN", "Baseline", "PtyChi")
+METRICS = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50")
+CHANNELS = ("amplitude", "phase")
+SPLITS = ("train", "test")
+DOSES = (1_000, 10_000, 100_000)
+VIEWS = {"dense": 0.7, "sparse": 0.2}
+ARMS = ("baseline", "pinn")
+BACKENDS = ("torch", "tensorflow")
+ALGORITHMS = ("LSQML",)
+PROFILES = ("smoke", "laptop", "full")
+MAX_DOSE = 10_000_000_000
+
+
+class Frozen(BaseModel):
+    """Base of all settings: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Seeds(Frozen):
+    """One seed a random decision, so that changing one leaves the others alone."""
+
+    sample: int = 41
+    simulation: int = 42
+    grouping: int = 123
+    subsampling: int = 456
+    training: int = 7
+    iteration: int = 11
+
+
+class SampleSettings(Frozen):
+    """Built-in object and scan; pixels are object pixels."""
+
+    object_size: int = Field(512, ge=160)
+    """Side of the square object."""
+    n_pixels: int = Field(64, ge=32, multiple_of=16)
+    """N: side of the detector, of the probe and of one window."""
+    scan_step: float = Field(5.0, gt=0)
+    """Pitch of the scan from which the views are thinned."""
+    jitter: float = Field(0.3, ge=0)
+    """Half width of the uniform position jitter, as a fraction of the pitch."""
+
+
+class GroupingSettings(Frozen):
+    """Grouping for the physics-informed network (OVERSAMPLING-001)."""
+
+    gridsize: Literal[1, 2] = 2
+    """g: a group holds C = g**2 positions."""
+    n_neighbours: int = Field(7, ge=1)
+    """K: the companions of a position are drawn from its K nearest neighbours."""
+
+    @property
+    def group_size(self) -> int:
+        """C, the number of positions in a group."""
+        return self.gridsize**2
+
+    @model_validator(mode="after")
+    def _oversampling(self) -> GroupingSettings:
+        if self.n_neighbours < self.group_size:
+            raise ValueError(
+                f"OVERSAMPLING-001: K={self.n_neighbours} must be at least C={self.group_size}"
+            )
+        return self
+
+
+class TrainingSettings(Frozen):
+    """Optimisation of one network. Steps, not seconds, so that a seed gives the same weights twice."""
+
+    steps: int = Field(..., ge=1)
+    patterns_per_step: int = Field(32, ge=4)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_fraction: float = Field(0.05, ge=0, lt=1)
+    clip_norm: float = Field(0.1, gt=0)
+    """Global gradient norm; at 1.0 the network stays on the flat plateau (measured, docs/results.md)."""
+    width: int = Field(32, ge=8)
+    """Feature maps at the first scale; the next have twice and four times as many."""
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5)
+    """Share of the training half that is held out to choose the checkpoint."""
+    evaluations: int = Field(20, ge=1)
+    """How many times the held-out loss is taken."""
+    mixed_precision: bool = True
+    """mixed_bfloat16 where the processor has it; the physics layer is float32 always."""
+
+
+class IterationSettings(Frozen):
+    """pty-chi's LSQML."""
+
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(96, ge=1)
+    noise_model: Literal["poisson", "gaussian"] = "poisson"
+    batching: Literal["random", "compact"] = "compact"
+    momentum: float = Field(0.5, ge=0)
+
+
+class StudyDesign(Frozen):
+    """Every setting of a run."""
+
+    study: str = STUDY_ID
+    profile: str
+    doses: tuple[int, ...] = DOSES
+    views: dict[str, float] = VIEWS
+    splits: tuple[str, ...] = SPLITS
+    seeds: Seeds = Seeds()
+    sample: SampleSettings = SampleSettings()
+    grouping: GroupingSettings = GroupingSettings()
+    pinn: TrainingSettings
+    baseline: TrainingSettings
+    iteration: IterationSettings = IterationSettings()
+    ms_ssim_sigma: float = Field(1.0, ge=0)
+    """Gaussian pre-blur of both images before MS-SSIM, pixels."""
+    max_registration_px: float = Field(2.0, gt=0)
+    """A shift beyond this between arm and truth means a wrong frame, and is refused."""
+
+    @classmethod
+    def for_profile(cls, profile: str) -> StudyDesign:
+        """Return the design of a profile: ``smoke`` (CI), ``laptop`` (2 cores) or ``full`` (GPU)."""
+        check_profile(profile)
+        return cls.model_validate(_PROFILES[profile] | {"profile": profile})
+
+
+_PROFILES: dict[str, dict] = {
+    "smoke": {
+        "sample": {"object_size": 256},
+        "pinn": {"steps": 40, "evaluations": 4},
+        "baseline": {"steps": 40, "evaluations": 4},
+        "iteration": {"epochs": 4},
+    },
+    "laptop": {
+        "pinn": {"steps": 600},
+        "baseline": {"steps": 600},
+    },
+    "full": {
+        "sample": {"object_size": 880, "scan_step": 5.0},
+        "pinn": {"steps": 20_000, "patterns_per_step": 64, "width": 64},
+        "baseline": {"steps": 20_000, "patterns_per_step": 64, "width": 64},
+        "iteration": {"epochs": 100},
+    },
+}
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(name, value, "one of " + ", ".join(allowed), f"give {name}={allowed[0]}")
+    return str(value)
+
+
+def check_dose(dose: object) -> int:
+    """Return the dose (mean detected photons per pattern) as an int, or raise InputError."""
+    expected = f"a whole number of photons per pattern from 1 to {MAX_DOSE}"
+    try:
+        number = float(dose)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError("dose", dose, expected, "give dose=1000") from None
+    if not math.isfinite(number) or number != int(number) or not 1 <= number <= MAX_DOSE:
+        raise InputError("dose", dose, expected, "give dose=1000")
+    return int(number)
+
+
+def check_view(view: object) -> str:
+    """Return the view, or raise InputError."""
+    return _one_of("view", view, tuple(VIEWS))
+
+
+def check_split(split: object) -> str:
+    """Return the split, or raise InputError."""
+    return _one_of("split", split, SPLITS)
+
+
+def check_profile(profile: object) -> str:
+    """Return the profile, or raise InputError."""
+    return _one_of("profile", profile, PROFILES)
+
+
+def check_backend(backend: object) -> str:
+    """Return the Keras backend, or raise InputError."""
+    return _one_of("backend", backend, BACKENDS)
+
+
+def check_arm(arm: object) -> str:
+    """Return the network arm, or raise InputError."""
+    return _one_of("arm", arm, ARMS)
+
+
+def check_algorithm(algorithm: object) -> str:
+    """Return the iterative algorithm, or raise InputError."""
+    return _one_of("algorithm", algorithm, ALGORITHMS)

@@ -1,0 +1,38 @@
+"""One error tree: what went wrong, what was expected, and the command that mends it."""
+
+from __future__ import annotations
+
+
+class StudyError(Exception):
+    """Base of every error that the study raises on purpose."""
+
+    exit_status = 1
+
+
+class InputError(StudyError):
+    """A parameter or an input file is not what the study needs (exit status 2).
+
+    Parameters
+    ----------
+    name
+        What was wrong: a parameter, a file, a member of an NPZ.
+    given
+        The value that was given.
+    expected
+        What would have been accepted.
+    remedy
+        The command or the action that mends it.
+    """
+
+    exit_status = 2
+
+    def __init__(self, name: str, given: object, expected: str, remedy: str = "") -> None:
+        self.name, self.given, self.expected, self.remedy = name, given, expected, remedy
+        mend = f"; mend it: {remedy}" if remedy else ""
+        # One line, whatever the value holds: the message goes to a terminal and to a log.
+        shown = " ".join(repr(given).split())[:200]
+        super().__init__(f"{name}: got {shown}, expected {expected}{mend}")
+
+
+class StageError(StudyError):
+    """A stage could not finish: its output is absent, incomplete or not credible (exit status 1)."""
