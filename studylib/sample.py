@@ -61,7 +61,7 @@ def dead_leaves(size: int, seed: int) -> NDArray[np.complex64]:
     return (amplitude * np.exp(1j * phase)).astype(np.complex64)
 
 
-def zone_plate_probe(n_pixels: int, radius: float = 0.34, defocus: float = 10.0) -> NDArray[np.complex64]:
+def zone_plate_probe(n_pixels: int, radius: float = 0.34, defocus: float = 9.0) -> NDArray[np.complex64]:
     """Return the defocused focus of a Fresnel zone plate with a central stop.
 
     Parameters

@@ -1,0 +1,179 @@
+"""DATA-001: the data sets of the study, one schema, one strict loader.
+
+`load_scan` reads what an experiment would have: patterns, probe and positions. `load_truth` reads
+the true object, and only the training of the Baseline and the metrics call on it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.errors import InputError
+from studylib.hub import write_with
+from studylib.npz import read_members
+from studylib.simulate import to_counts
+
+SCHEMA = "DATA-001"
+REMEDY = "make it again with notebooks 01_generate and 02_overlap (see docs/data_contracts.md)"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A measured data set.
+
+    Attributes
+    ----------
+    diffraction : (positions, N, N) float32
+        sqrt(counts) / s, centred.
+    probe : (N, N) complex64
+        sqrt(photons).
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
+    scale
+        s.
+    shape
+        Rows and columns of the frame that the positions refer to.
+    metadata
+        Dose, split, view, seeds and where the data come from.
+    """
+
+    diffraction: NDArray[np.float32]
+    probe: NDArray[np.complex64]
+    positions: NDArray[np.float64]
+    scale: float
+    shape: tuple[int, int]
+    metadata: dict[str, Any]
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """Return the photons counted, (positions, N, N) float32, whole numbers."""
+        return to_counts(self.diffraction, self.scale).astype(np.float32)
+
+    @property
+    def n_pixels(self) -> int:
+        """Return N."""
+        return self.probe.shape[0]
+
+    def take(self, indices: NDArray[np.intp]) -> Scan:
+        """Return the scan at some of its positions."""
+        return Scan(
+            self.diffraction[indices], self.probe, self.positions[indices], self.scale, self.shape, self.metadata
+        )
+
+
+def save(
+    path: str | Path,
+    scan: Scan,
+    truth: NDArray[np.complex64],
+    patches: NDArray[np.complex64] | None = None,
+) -> Path:
+    """Write a data set; equal input gives equal bytes.
+
+    Parameters
+    ----------
+    path
+        The NPZ.
+    scan
+        What was measured.
+    truth : (rows, columns) complex64
+        The true object.
+    patches : (positions, N, N) complex64
+        True patches, for supervised training only.
+    """
+    metadata = scan.metadata | {
+        "schema": SCHEMA,
+        "intensity_scale": scan.scale,
+        "n_positions": len(scan.positions),
+    }
+    members: dict[str, Any] = {
+        "diffraction": scan.diffraction,
+        "objectGuess": truth,
+        "probeGuess": scan.probe,
+        "xcoords": scan.positions[:, 0],
+        "ycoords": scan.positions[:, 1],
+        "scan_index": np.arange(len(scan.positions)),
+        "_metadata": json.dumps(metadata, sort_keys=True),
+    }
+    if patches is not None:
+        members["Y"] = patches
+    return write_with(path, lambda file: np.savez(file, **members))
+
+
+def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
+    """Read and validate what an experiment would have; the truth is not opened.
+
+    Raises
+    ------
+    InputError
+        A member is missing, of another type or shape, not finite, or negative where it may not be.
+    """
+    path = Path(path)
+    names = ("diffraction", "probeGuess", "xcoords", "ycoords", "_metadata")
+    m = read_members(path, names, remedy)
+    metadata = _metadata(m["_metadata"], path, remedy)
+    diffraction, probe = m["diffraction"], m["probeGuess"]
+    _expect(diffraction, "diffraction", np.float32, 3, path, remedy)
+    _expect(probe, "probeGuess", np.complex64, 2, path, remedy)
+    n, n_pixels = len(diffraction), probe.shape[0]
+    if diffraction.shape[1:] != probe.shape or probe.shape[0] != probe.shape[1]:
+        raise InputError(
+            f"diffraction in {path.name}",
+            diffraction.shape,
+            f"(positions, N, N) with the probe's N = {n_pixels}",
+            remedy,
+        )
+    if (diffraction < 0).any():
+        raise InputError(f"diffraction in {path.name}", float(diffraction.min()), "amplitudes >= 0", remedy)
+    for axis in ("xcoords", "ycoords"):
+        _expect(m[axis], axis, np.float64, 1, path, remedy)
+        if len(m[axis]) != n:
+            raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
+    positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
+    shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
+    return Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata)
+
+
+def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
+    """Read the true object, (rows, columns) complex64."""
+    path = Path(path)
+    truth = read_members(path, ("objectGuess",), remedy)["objectGuess"]
+    _expect(truth, "objectGuess", np.complex64, 2, path, remedy)
+    return truth
+
+
+def load_patches(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
+    """Read the true patches of a training set, (positions, N, N) complex64."""
+    path = Path(path)
+    patches = read_members(path, ("Y",), remedy)["Y"]
+    _expect(patches, "Y", np.complex64, 3, path, remedy)
+    return patches
+
+
+def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
+    label = f"_metadata in {path.name}"
+    try:
+        metadata = json.loads(str(member))
+    except json.JSONDecodeError:
+        raise InputError(label, str(member)[:40], "a JSON string", remedy) from None
+    missing = {"schema", "intensity_scale", "object_shape", "dose", "split"} - set(metadata)
+    if missing or metadata["schema"] != SCHEMA:
+        raise InputError(label, sorted(metadata), f"schema {SCHEMA} with all its fields", remedy)
+    if not metadata["intensity_scale"] > 0:
+        raise InputError(label, metadata["intensity_scale"], "intensity_scale > 0", remedy)
+    return metadata
+
+
+def _expect(array: NDArray, name: str, dtype: type, ndim: int, path: Path, remedy: str) -> None:
+    label = f"{name} in {path.name}"
+    if array.dtype != dtype:
+        raise InputError(label, str(array.dtype), np.dtype(dtype).name, remedy)
+    if array.ndim != ndim or 0 in array.shape:
+        raise InputError(label, array.shape, f"{ndim} dimensions, none empty", remedy)
+    if not np.isfinite(array).all():
+        raise InputError(label, "NaN or infinity", "finite numbers", remedy)

@@ -1,0 +1,161 @@
+"""The hub: one folder a run, its paths, its lock, and writes that are whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from studylib.errors import InputError, StageError
+
+FOLDERS = ("plan", "summary", "red", "green", "collect", "cli", "analysis", "data", "notebooks")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Paths below a hub; what is written into artefacts is always `relative` (TYPE-PATH-001).
+
+    Parameters
+    ----------
+    root
+        The hub's folder.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root).absolute())
+        if "{" in str(self.root) or "}" in str(self.root):
+            raise InputError("hub", self.root.name, "a path without braces", "give --hub reports/my-run")
+
+    def create(self) -> Hub:
+        """Make the hub's folders.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be made or written to.
+        """
+        try:
+            for folder in FOLDERS:
+                (self.root / folder).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise InputError(
+                "hub",
+                self.root.name,
+                f"a folder that can be written to ({error.strerror})",
+                "give --hub a folder of yours, such as reports/my-run",
+            ) from error
+        return self
+
+    def relative(self, path: str | Path) -> str:
+        """Return the path relative to the hub, POSIX.
+
+        Raises
+        ------
+        StageError
+            The path is not below the hub.
+        """
+        path = Path(path)
+        full = path if path.is_absolute() else self.root / path
+        try:
+            return full.relative_to(self.root).as_posix()
+        except ValueError:
+            raise StageError(f"{path.name} does not lie below the hub") from None
+
+    def __truediv__(self, name: str) -> Path:
+        return self.root / name
+
+    def phase_c(self, dose: int, split: str) -> Path:
+        """Return the simulated data set of a split."""
+        return self / f"data/phase_c/dose_{dose}/{split}.npz"
+
+    def phase_d(self, dose: int, view: str, split: str) -> Path:
+        """Return the data set of a view."""
+        return self / f"data/phase_d/dose_{dose}/{view}/{split}.npz"
+
+    def overlap_metrics(self, dose: int, view: str) -> Path:
+        """Return the overlap metrics of a view."""
+        return self / f"data/phase_d/dose_{dose}/{view}/overlap_metrics.json"
+
+    def phase_e(self, dose: int, view: str, arm: str) -> Path:
+        """Return the folder of a trained network."""
+        branch = f"baseline/gs1/{view}" if arm == "baseline" else f"{view}/gs2"
+        return self / f"data/phase_e/dose_{dose}/{branch}"
+
+    def phase_f(self, dose: int, view: str, split: str) -> Path:
+        """Return the iterative reconstruction of a split."""
+        return self / f"data/phase_f/dose_{dose}/{view}/{split}/reconstruction.npz"
+
+    def comparison(self, dose: int, view: str, split: str) -> Path:
+        """Return the folder of a comparison."""
+        return self / f"analysis/dose_{dose}/{view}/{split}"
+
+
+@contextlib.contextmanager
+def writing(path: str | Path, mode: str = "wb") -> Iterator[Any]:
+    """Open a file that appears under its name only when the block ends without an error.
+
+    Raises
+    ------
+    StageError
+        The name is a link: it would be replaced, not its target.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise StageError(f"{path.name} is a link, and a link is not written through")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a text file, whole or not at all."""
+    with writing(path, "w") as file:
+        file.write(text)
+    return Path(path)
+
+
+def write_json(path: str | Path, content: object) -> Path:
+    """Write JSON that any reader accepts: NaN and infinity are refused with ValueError."""
+    return write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_with(path: str | Path, save: Callable[[BinaryIO], object]) -> Path:
+    """Write a binary file through a function that takes the open file."""
+    with writing(path) as file:
+        save(file)
+    return Path(path)
+
+
+def read_json(path: str | Path, remedy: str) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    InputError
+        Absent or not JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("file", path.name, "an existing JSON file", remedy)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError("file", path.name, f"valid JSON ({error})", remedy) from error

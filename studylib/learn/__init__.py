@@ -1,0 +1,1 @@
+"""The two networks: one Keras 3 definition for torch and TensorFlow."""

@@ -1,0 +1,174 @@
+"""Image metrics with explicit ranges, on real images (amplitude or phase).
+
+The range is the truth's, max - min. A perfect reconstruction scores MAE 0 and MS-SSIM 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import structural_similarity
+
+from studylib.errors import StageError
+
+WANG_2003 = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Weights of the five scales (Wang, Simoncelli, Bovik, Asilomar 2003)."""
+KERNEL = 11
+FLATNESS = 0.05
+
+
+def data_range(truth: NDArray) -> float:
+    """Return max - min of the truth.
+
+    Raises
+    ------
+    StageError
+        The truth is constant: no metric relative to its range exists.
+    """
+    span = float(np.ptp(truth))
+    if span <= 0:
+        raise StageError("the truth is constant in the scanned box, so no range exists for the metrics")
+    return span
+
+
+def mae(image: NDArray, truth: NDArray) -> float:
+    """Return the mean absolute error."""
+    return float(np.mean(np.abs(image - truth)))
+
+
+def mse(image: NDArray, truth: NDArray) -> float:
+    """Return the mean squared error."""
+    return float(np.mean((image - truth) ** 2))
+
+
+def psnr(image: NDArray, truth: NDArray) -> float:
+    """Return the peak signal-to-noise ratio, dB; infinite for a perfect image."""
+    error = mse(image, truth)
+    return float("inf") if error == 0 else float(10 * np.log10(data_range(truth) ** 2 / error))
+
+
+def ssim(image: NDArray, truth: NDArray) -> float:
+    """Return the structural similarity (Wang et al. 2004: Gaussian window, sigma 1.5, 11 taps)."""
+    return float(
+        structural_similarity(
+            image.astype(np.float64),
+            truth.astype(np.float64),
+            data_range=data_range(truth),
+            gaussian_weights=True,
+            sigma=1.5,
+            truncate=3.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def n_scales(shape: tuple[int, int]) -> int:
+    """Return how many of the five scales fit: the window must fit the coarsest."""
+    return max(s for s in range(1, 6) if min(shape) >> (s - 1) >= KERNEL or s == 1)
+
+
+def ms_ssim(image: NDArray, truth: NDArray, sigma: float = 0.0) -> float:
+    """Return the multi-scale structural similarity.
+
+    Parameters
+    ----------
+    image, truth : (rows, columns)
+    sigma
+        Gaussian pre-blur of both, pixels; 0 for none.
+
+    Notes
+    -----
+    With less than 176 px in a direction fewer scales are used, their weights renormalised to 1.
+
+    References
+    ----------
+    Wang, Simoncelli, Bovik, Multiscale structural similarity for image quality assessment (2003).
+    """
+    from studylib.torchvision_shim import ready_torchvision
+
+    ready_torchvision()
+    import torch
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    if sigma:
+        image, truth = gaussian_filter(image, sigma), gaussian_filter(truth, sigma)
+    weights = np.array(WANG_2003[: n_scales(truth.shape)])
+    pair = [torch.from_numpy(np.array(a, dtype=np.float64))[None, None] for a in (image, truth)]
+    value = multiscale_structural_similarity_index_measure(
+        *pair,
+        sigma=1.5,
+        kernel_size=KERNEL,
+        data_range=data_range(truth),
+        betas=tuple(float(w) for w in weights / weights.sum()),
+        normalize="relu",
+    )
+    return float(value)
+
+
+@dataclass(frozen=True)
+class RingCorrelation:
+    """Fourier ring correlation.
+
+    Attributes
+    ----------
+    frequency : (rings,) float64, fraction of Nyquist
+    correlation : (rings,) float64, -1..1
+    """
+
+    frequency: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+
+    def crossing(self, threshold: float = 0.5) -> float | None:
+        """Return the frequency where the curve first falls below the threshold; None if it never does."""
+        below = np.flatnonzero(self.correlation < threshold)
+        if len(below) == 0:
+            return None
+        i = int(below[0])
+        if i == 0:
+            return float(self.frequency[0])
+        (x0, x1), (y0, y1) = self.frequency[i - 1 : i + 1], self.correlation[i - 1 : i + 1]
+        return float(x0 + (y0 - threshold) / (y0 - y1) * (x1 - x0))
+
+
+def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorrelation:
+    """Return the Fourier ring correlation of two images of one shape, Hann-windowed, means removed.
+
+    References
+    ----------
+    Saxton, Baumeister, The correlation averaging of a regularly arranged bacterial cell envelope
+    protein, J. Microsc. 127, 127 (1982).
+    """
+    window = np.hanning(truth.shape[0])[:, None] * np.hanning(truth.shape[1])[None, :]
+    a, b = (np.fft.fft2((i - i.mean()) * window) for i in (image, truth))
+    radius = np.hypot(np.fft.fftfreq(truth.shape[0])[:, None], np.fft.fftfreq(truth.shape[1])[None, :])
+    n_rings = n_rings or min(truth.shape) // 4
+    ring = np.ceil(radius / 0.5 * n_rings).astype(int).ravel()
+
+    def total(values: NDArray) -> NDArray[np.float64]:
+        return np.bincount(ring, values.ravel())[1 : n_rings + 1]
+
+    power = np.sqrt(total(np.abs(a) ** 2) * total(np.abs(b) ** 2))
+    cross = total((a * np.conj(b)).real)
+    # An image without power in a ring agrees with nothing there.
+    correlation = np.divide(cross, power, out=np.zeros_like(cross), where=power > 0)
+    return RingCorrelation((np.arange(n_rings) + 0.5) / n_rings, correlation)
+
+
+def refuse_flat(image: NDArray, truth: NDArray, name: str) -> float:
+    """Return std(image)/std(truth), and refuse an image that is flat beside the truth.
+
+    Raises
+    ------
+    StageError
+        The ratio is under 5 %: a blank image can score well on flat regions.
+    """
+    ratio = float(np.std(image) / np.std(truth))
+    if not ratio >= FLATNESS:
+        raise StageError(
+            f"{name} is flat: its contrast is {ratio:.1%} of the truth's, at least {FLATNESS:.0%} is "
+            "expected; the arm collapsed or did not train"
+        )
+    return ratio

@@ -1,0 +1,136 @@
+"""Forward model and photon counting, in counts from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from studylib.design import SampleSettings
+from studylib.errors import InputError
+from studylib.windows import extract
+
+
+def scan_positions(
+    shape: tuple[int, int], n_pixels: int, settings: SampleSettings, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return a jittered raster whose windows all lie in the object.
+
+    Returns
+    -------
+    (positions, 2) float64, x and y in object pixels, row by row
+    """
+    half = n_pixels / 2
+    axes = [np.arange(half, side - half, settings.scan_step) for side in (shape[1], shape[0])]
+    x, y = (grid.ravel() for grid in np.meshgrid(*axes))
+    positions = np.stack([x, y], axis=1)
+    positions += generator.uniform(-1, 1, positions.shape) * settings.jitter * settings.scan_step
+    # One pixel is kept free at the far rim for the bilinear neighbour.
+    return np.clip(positions, half, np.array([shape[1], shape[0]]) - half - 1)
+
+
+def split_along_y(
+    positions: NDArray[np.float64], n_rows: int, n_pixels: int
+) -> dict[str, NDArray[np.intp]]:
+    """Return the indices of the two halves; a guard band keeps their illuminated rows apart.
+
+    The last training row and the first test row are one window apart, so no object pixel lies in
+    windows of both.
+
+    Raises
+    ------
+    InputError
+        The object is too small for two halves and a band.
+    """
+    middle, y = n_rows / 2, positions[:, 1]
+    halves = {
+        "train": np.flatnonzero(y <= middle - n_pixels / 2 - 1),
+        "test": np.flatnonzero(y >= middle + n_pixels / 2),
+    }
+    for split, members in halves.items():
+        if len(members) < 16:
+            raise InputError(
+                "object",
+                f"{n_rows} rows, {len(members)} {split} positions",
+                f"at least 16 positions a split beside a guard band of {n_pixels} px",
+                "give a base object with at least four windows of rows",
+            )
+    return halves
+
+
+def intensities(
+    image: NDArray[np.complex64],
+    probe: NDArray[np.complex64],
+    positions: NDArray[np.float64],
+    batch: int = 256,
+) -> Iterator[NDArray[np.float64]]:
+    """Yield lambda = |fftshift(FFT2(P O[window]))|^2, orthonormal, batch by batch.
+
+    The orthonormal FFT conserves energy (Parseval): the sum over the detector is that of the exit
+    wave.
+
+    Yields
+    ------
+    (at most batch, N, N) float64, photons when sum |P|^2 is in photons
+    """
+    for start in range(0, len(positions), batch):
+        exit_wave = probe * extract(image, positions[start : start + batch], probe.shape[0])
+        spectrum = np.fft.fft2(exit_wave.astype(np.complex128), norm="ortho")
+        yield np.fft.fftshift(np.abs(spectrum) ** 2, axes=(1, 2))
+
+
+def scale_probe(
+    image: NDArray[np.complex64],
+    probe: NDArray[np.complex64],
+    positions: NDArray[np.float64],
+    dose: int,
+) -> NDArray[np.complex64]:
+    """Return the probe in sqrt(photons): the mean of sum(lambda) over the positions is the dose."""
+    mean = np.mean(
+        np.concatenate([p.sum((1, 2)) for p in intensities(image, probe, positions)])
+    )
+    return (probe * np.sqrt(dose / mean)).astype(np.complex64)
+
+
+def intensity_scale(dose: int, n_pixels: int) -> float:
+    """Return s, by which amplitudes are divided: mean sum X^2 = (N/2)^2 whatever the dose."""
+    return float(np.sqrt(dose) / (n_pixels / 2))
+
+
+def count_photons(
+    image: NDArray[np.complex64],
+    probe: NDArray[np.complex64],
+    positions: NDArray[np.float64],
+    scale: float,
+    generator: np.random.Generator,
+    batch: int = 256,
+) -> NDArray[np.float32]:
+    """Return the measured amplitudes sqrt(Poisson(lambda)) / s, from which counts come back exactly.
+
+    Raises
+    ------
+    InputError
+        A pixel has so many counts that float32 amplitudes cannot hold them exactly.
+    """
+    n_pixels = probe.shape[0]
+    out = np.empty((len(positions), n_pixels, n_pixels), dtype=np.float32)
+    with tqdm(total=len(positions), desc="simulate", unit="pattern", mininterval=1) as bar:
+        start = 0
+        for expected in intensities(image, probe, positions, batch):
+            counts = generator.poisson(expected)
+            amplitude = (np.sqrt(counts) / scale).astype(np.float32)
+            if (to_counts(amplitude, scale) != counts).any():
+                raise InputError(
+                    "dose", int(counts.max()), "counts a pixel that float32 holds", "lower the dose"
+                )
+            out[start : start + len(counts)] = amplitude
+            start += len(counts)
+            bar.update(len(counts))
+    return out
+
+
+def to_counts(diffraction: NDArray[np.float32], scale: float) -> NDArray[np.int64]:
+    """Return the photons counted: the square of amplitude times s, rounded to whole counts."""
+    return np.rint((diffraction.astype(np.float64) * scale) ** 2).astype(np.int64)
