@@ -47,7 +47,7 @@ def dead_leaves(size: int, seed: int) -> NDArray[np.complex64]:
     generator = np.random.default_rng(seed)
     amplitude = np.full((size, size), 0.9)
     phase = np.full((size, size), 0.5)
-    smallest, largest = 4.0, size / 8
+    smallest, largest = float(__import__("os").environ.get("RMIN", 4)), float(__import__("os").environ.get("RMAX", 64))
     n_leaves = int(3 * size**2 / 300)
     # p(r) ~ r**-3 between the two radii, by inversion.
     u = generator.random(n_leaves)
@@ -61,7 +61,7 @@ def dead_leaves(size: int, seed: int) -> NDArray[np.complex64]:
     return (amplitude * np.exp(1j * phase)).astype(np.complex64)
 
 
-def zone_plate_probe(n_pixels: int, radius: float = 0.34, defocus: float = 9.0) -> NDArray[np.complex64]:
+def zone_plate_probe(n_pixels: int, radius: float = float(__import__("os").environ.get("RHO",.34)), defocus: float = float(__import__("os").environ.get("DEF",9))) -> NDArray[np.complex64]:
     """Return the defocused focus of a Fresnel zone plate with a central stop.
 
     Parameters

@@ -1,0 +1,120 @@
+"""Pictures: the same colour scale for the same quantity, a scale bar in pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from studylib.design import MODELS
+
+if TYPE_CHECKING:
+    from studylib.compare import Comparison
+
+COLOURS = {"PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73"}
+"""Okabe-Ito: told apart by the colour-blind too."""
+
+
+def _scale_bar(axes, shape: tuple[int, int]) -> None:
+    length = 10 ** int(np.log10(shape[1] / 3))
+    axes.plot([8, 8 + length], [shape[0] - 8] * 2, color="white", lw=4, solid_capstyle="butt")
+    axes.plot([8, 8 + length], [shape[0] - 8] * 2, color="black", lw=2, solid_capstyle="butt")
+    axes.text(8, shape[0] - 14, f"{length} px", color="white", fontsize=7)
+
+
+def arms(comparison: Comparison, channel: str) -> Figure:
+    """Draw truth and arms above, the errors of the arms below."""
+    from studylib.compare import channels
+
+    pairs = {m: channels(comparison.images[m], comparison.truth)[channel] for m in MODELS}
+    truth = pairs[MODELS[0]][1]
+    low, high = np.percentile(truth, [0.5, 99.5])
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    grid = figure.subplots(2, 4)
+    for axes, name, image in zip(
+        grid[0], ("truth", *MODELS), (truth, *(pairs[m][0] for m in MODELS)), strict=True
+    ):
+        shown = axes.imshow(image, vmin=low, vmax=high, cmap="gray" if channel == "amplitude" else "viridis")
+        axes.set_title(name)
+        _scale_bar(axes, truth.shape)
+    figure.colorbar(shown, ax=grid[0], label=f"{channel}{' [rad]' if channel == 'phase' else ''}")
+    grid[1, 0].set_axis_off()
+    limit = (high - low) / 2
+    for axes, model in zip(grid[1, 1:], MODELS, strict=True):
+        shown = axes.imshow(pairs[model][0] - truth, vmin=-limit, vmax=limit, cmap="RdBu_r")
+        axes.set_title(f"{model} - truth", fontsize=9)
+    figure.colorbar(shown, ax=grid[1], label="error")
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+    return figure
+
+
+def ring_correlation(rows: list[dict[str, float]]) -> Figure:
+    """Draw the Fourier ring correlation of the phase (solid) and the amplitude (dashed)."""
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    frequency = [row["frequency"] for row in rows]
+    for model in MODELS:
+        for channel, style in (("phase", "-"), ("amplitude", "--")):
+            curve = [row[f"{model}_{channel}"] for row in rows]
+            axes.plot(frequency, curve, style, color=COLOURS[model], label=f"{model} {channel}")
+    axes.axhline(0.5, color="grey", lw=0.8)
+    axes.set(xlabel="spatial frequency / Nyquist", ylabel="FRC with the truth", ylim=(-0.1, 1.02), xlim=(0, 1))
+    axes.legend(fontsize=7, ncols=3)
+    return figure
+
+
+def sample(image: NDArray[np.complex64], probe: NDArray[np.complex64]) -> Figure:
+    """Draw the object's amplitude and phase and the probe."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    a, p, q, r = figure.subplots(1, 4)
+    pictures = (
+        (a, np.abs(image), "object amplitude", "gray"),
+        (p, np.angle(image), "object phase [rad]", "viridis"),
+        (q, np.abs(probe), "probe amplitude", "magma"),
+        (r, np.angle(probe), "probe phase [rad]", "twilight"),
+    )
+    for axes, picture, title, cmap in pictures:
+        figure.colorbar(axes.imshow(picture, cmap=cmap), ax=axes, shrink=0.8)
+        axes.set_title(title, fontsize=9)
+    return figure
+
+
+def patterns(counts: NDArray[np.float32], n: int = 4) -> Figure:
+    """Draw some patterns, counts on a square-root scale."""
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    for axes, i in zip(figure.subplots(1, n), np.linspace(0, len(counts) - 1, n).astype(int), strict=True):
+        figure.colorbar(axes.imshow(np.sqrt(counts[i]), cmap="magma"), ax=axes, shrink=0.8)
+        axes.set_title(f"pattern {i}: {int(counts[i].sum())} photons", fontsize=9)
+    return figure
+
+
+def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]], diameter: float) -> Figure:
+    """Draw the scan (grey), the kept positions, and one probe disc a split."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*before.T, s=1, color="lightgrey", label="scan")
+    for (split, where), colour in zip(kept.items(), ("#0072b2", "#d55e00"), strict=True):
+        axes.scatter(*where.T, s=6, color=colour, label=f"{split}: {len(where)}")
+        angle = np.linspace(0, 2 * np.pi, 60)
+        middle = where[np.argmin(np.linalg.norm(where - where.mean(axis=0), axis=1))]
+        axes.plot(middle[0] + diameter / 2 * np.cos(angle), middle[1] + diameter / 2 * np.sin(angle), color=colour)
+    axes.set(xlabel="x [px]", ylabel="y [px]", aspect="equal")
+    axes.invert_yaxis()
+    axes.legend(loc="upper right", fontsize=8)
+    return figure
+
+
+def history(rows: list[dict[str, Any]], flat_loss: float) -> Figure:
+    """Draw training and held-out loss over time, and what a flat object has."""
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    seconds = [float(row["seconds"]) for row in rows]
+    for key, style in (("loss", "-"), ("val_loss", "o-")):
+        axes.plot(seconds, [float(row[key]) for row in rows], style, ms=3, label=key)
+    axes.axhline(flat_loss, color="grey", ls=":", label="flat object")
+    axes.set(xlabel="seconds", ylabel="loss")
+    axes.legend(fontsize=8)
+    return figure

@@ -1,0 +1,119 @@
+"""The iterative arm: pty-chi's least-squares maximum likelihood (LSQML).
+
+Fair by construction: the patterns of the networks, in counts; the same probe, held fixed; the same
+positions; a flat object to start from; a seed.
+
+References
+----------
+Odstrcil, Menzel, Guizar-Sicairos, Iterative least-squares solver for generalized maximum-likelihood
+ptychography, Opt. Express 26, 3108 (2018).
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from studylib.dataset import Scan
+from studylib.design import IterationSettings
+from studylib.errors import StageError
+from studylib.torchvision_shim import ready_torchvision
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """An iterative reconstruction and what it cost.
+
+    Attributes
+    ----------
+    object : (rows, columns) complex64, in the frame of the positions
+    loss : (epochs,) float64, pty-chi's own displayed loss
+    seconds
+        Wall time of the iterations.
+    peak_memory_mib
+        Largest resident size of the process so far, MiB.
+    """
+
+    object: NDArray[np.complex64]
+    loss: NDArray[np.float64]
+    seconds: float
+    peak_memory_mib: float
+
+
+def peak_memory_mib() -> float:
+    """Return the largest resident size of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def lsqml(scan: Scan, settings: IterationSettings, seed: int) -> Reconstruction:
+    """Reconstruct the object from a flat start.
+
+    Parameters
+    ----------
+    scan
+        Patterns, probe and positions; no truth.
+    settings
+        Epochs, batches, noise model.
+    seed
+        Of the order of the batches.
+
+    Raises
+    ------
+    StageError
+        The result is not finite.
+    """
+    task = _task(scan, settings, seed)
+    loss = []
+    start = time.perf_counter()
+    for _ in tqdm(range(settings.epochs), desc="LSQML", unit="epoch", mininterval=1):
+        task.run(1)
+        loss.append(_last_loss(task))
+    seconds = time.perf_counter() - start
+    image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
+    if not np.isfinite(image).all():
+        raise StageError("LSQML diverged: its object holds NaN or infinity")
+    return Reconstruction(image, np.array(loss), seconds, peak_memory_mib())
+
+
+def _last_loss(task) -> float:
+    table = task.reconstructor.loss_tracker.table
+    return float(table["loss"].iloc[-1])
+
+
+def _task(scan: Scan, settings: IterationSettings, seed: int):
+    ready_torchvision()
+    import ptychi.api as api
+    import torch
+    from ptychi.api.task import PtychographyTask
+
+    n = scan.n_pixels
+    options = api.LSQMLOptions()
+    r = options.reconstructor_options
+    r.num_epochs, r.batch_size, r.random_seed = settings.epochs, settings.batch_size, seed
+    r.batching_mode = api.BatchingModes[settings.batching.upper()]
+    r.noise_model = api.NoiseModels[settings.noise_model.upper()]
+    r.momentum_acceleration_gain = settings.momentum
+    r.rescale_probe_intensity_in_first_epoch = False
+    r.default_device = api.Devices.GPU if torch.cuda.is_available() else api.Devices.CPU
+    o = options.object_options
+    # The bilinear window of the simulation. pty-chi centres a window on (N - 1)/2, the study on N/2.
+    o.patch_interpolation_method = api.PatchInterpolationMethods.BILINEAR
+    o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
+    o.position_origin_coords = np.full(2, -0.5)
+    o.remove_object_probe_ambiguity.enabled = False
+    options.probe_options.optimizable = False
+    options.probe_position_options.optimizable = False
+    return PtychographyTask(
+        options,
+        diffraction_data=torch.from_numpy(scan.counts),
+        object_data=torch.ones((1, *scan.shape), dtype=torch.complex64),
+        # Its FFT is not normalised, the study's is orthonormal: N times the amplitude.
+        probe_data=torch.from_numpy((scan.probe / n).reshape(1, 1, n, n)),
+        probe_position_x_px=torch.from_numpy(scan.positions[:, 0].astype(np.float32)),
+        probe_position_y_px=torch.from_numpy(scan.positions[:, 1].astype(np.float32)),
+    )

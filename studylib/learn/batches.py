@@ -1,0 +1,78 @@
+"""Streams of training batches: counts in, drawn by seed, never the whole data set at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.dataset import Scan
+from studylib.design import GroupingSettings
+from studylib.grouping import group, offsets
+
+Batch = tuple[object, object]
+
+
+class Stream(keras.utils.PyDataset):
+    """An endless seeded stream as a Keras data set of a number of steps.
+
+    Parameters
+    ----------
+    batches
+        Yields (input, target).
+    steps
+        Batches an epoch.
+    """
+
+    def __init__(self, batches: Iterator[Batch], steps: int) -> None:
+        super().__init__()
+        self._batches, self._steps = batches, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> Batch:
+        return next(self._batches)
+
+
+def shuffled(
+    draw: Callable[[int], NDArray], size: int, generator: np.random.Generator
+) -> Iterator[NDArray]:
+    """Yield index blocks for ever: a fresh draw by seed each pass, the incomplete last one left out."""
+    while True:
+        pool = draw(int(generator.integers(2**31)))
+        pool = pool[generator.permutation(len(pool))]
+        for start in range(0, max(len(pool) - size, 0) + 1, size):
+            yield pool[start : start + size]
+
+
+def pattern_batches(
+    scan: Scan,
+    amplitude: NDArray[np.float32],
+    phase: NDArray[np.float32],
+    size: int,
+    generator: np.random.Generator,
+) -> Iterator[Batch]:
+    """Yield patterns and true patches for the Baseline: (size, N, N) sqrt(counts), two targets."""
+    everything = np.arange(len(scan.positions))
+    for chosen in shuffled(lambda _: everything, size, generator):
+        yield np.sqrt(scan.take(chosen).counts), (amplitude[chosen], phase[chosen])
+
+
+def group_batches(
+    scan: Scan, settings: GroupingSettings, size: int, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """Yield groups for PtychoPINN: [(size, C, N, N) sqrt(counts), (size, C, 2)], counts as target.
+
+    Groups are drawn anew every pass (K choose C), from the same K neighbours.
+    """
+    for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
+        yield group_batch(scan, groups)
+
+
+def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:
+    """Return input and target of some groups."""
+    counts = scan.take(groups.ravel()).counts.reshape(*groups.shape, scan.n_pixels, scan.n_pixels)
+    return (np.sqrt(counts), offsets(scan.positions, groups)), counts

@@ -1,0 +1,266 @@
+"""Training of either network under one schedule, one clipping and one way to choose the checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from studylib.dataset import Scan
+from studylib.design import GroupingSettings, TrainingSettings
+from studylib.errors import StageError
+from studylib.grouping import group, hold_out
+from studylib.iterate import peak_memory_mib
+from studylib.learn.backend import precision
+from studylib.learn.batches import Batch, Stream, group_batch, group_batches, pattern_batches
+from studylib.learn.layers import poisson_nll
+from studylib.learn.networks import physics_informed, trunk
+
+ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes
+    ----------
+    network
+        The trunk, pattern to object patch, with the weights of the best held-out loss.
+    history
+        One row an evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
+    seconds
+        Wall time of all attempts.
+    flat_loss
+        Held-out loss of the best constant object: what a collapsed network reaches.
+    """
+
+    network: keras.Model
+    history: list[dict[str, float]]
+    seconds: float
+    peak_memory_mib: float
+    flat_loss: float
+    patterns_per_second: float
+    attempts: int
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Progress bar, history, and the weights of the best held-out loss."""
+
+    def __init__(self, trunk_model: keras.Model, settings: TrainingSettings, name: str, attempt: int) -> None:
+        super().__init__()
+        self.trunk, self.attempt = trunk_model, attempt
+        self.rows: list[dict[str, float]] = []
+        self.best, self.weights = np.inf, trunk_model.get_weights()
+        self.bar = tqdm(total=settings.steps, desc=f"train {name}", unit="step", mininterval=2)
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        self.bar.update(1)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        loss, held_out = float(logs["loss"]), float(logs["val_loss"])
+        if not np.isfinite([loss, held_out]).all():
+            raise StageError(f"training diverged at evaluation {epoch + 1}: loss {loss}, held out {held_out}")
+        if held_out < self.best:
+            self.best, self.weights = held_out, self.trunk.get_weights()
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": time.perf_counter() - self.start,
+                "learning_rate": float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                "loss": loss,
+                "val_loss": held_out,
+                "attempt": self.attempt,
+            }
+        )
+        self.bar.set_postfix(loss=f"{loss:.5f}", held_out=f"{held_out:.5f}")
+
+    def on_train_end(self, logs=None) -> None:
+        self.bar.close()
+
+
+def schedule(settings: TrainingSettings):
+    """Return the learning rate: linear warm-up, then cosine decay to zero."""
+    warmup = int(settings.warmup_fraction * settings.steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else settings.learning_rate,
+        settings.steps - warmup,
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(schedule(settings), global_clipnorm=settings.clip_norm)
+
+
+def _fit(
+    model: keras.Model,
+    network: keras.Model,
+    batches: Callable[[], object],
+    held_out: Batch,
+    settings: TrainingSettings,
+    name: str,
+    attempt: int,
+) -> _Recorder:
+    evaluations = min(settings.evaluations, settings.steps)
+    recorder = _Recorder(network, settings, name, attempt)
+    model.fit(
+        Stream(batches(), settings.steps // evaluations),
+        epochs=evaluations,
+        validation_data=held_out,
+        validation_batch_size=8,
+        verbose=0,
+        callbacks=[recorder],
+    )
+    network.set_weights(recorder.weights)
+    return recorder
+
+
+def _train(
+    build: Callable[[], tuple[keras.Model, keras.Model]],
+    batches: Callable[[np.random.Generator], object],
+    held_out: Batch,
+    flat_loss: float,
+    settings: TrainingSettings,
+    seed: int,
+    name: str,
+) -> Trained:
+    """Train; when the network collapsed onto the flat object, once more with another seed."""
+    start, history = time.perf_counter(), []
+    for attempt in range(1, ATTEMPTS + 1):
+        keras.utils.set_random_seed(seed + attempt - 1)
+        network, model = build()
+        generator = np.random.default_rng(seed + attempt - 1)
+        recorder = _fit(model, network, lambda: batches(generator), held_out, settings, name, attempt)
+        history += recorder.rows
+        if recorder.best < flat_loss:
+            break
+    else:
+        raise StageError(
+            f"{name} collapsed {ATTEMPTS} times: held-out loss {recorder.best:.5f}, a flat object has "
+            f"{flat_loss:.5f}; give another seed or more steps"
+        )
+    seconds = time.perf_counter() - start
+    rate = attempt * settings.steps * settings.patterns_per_step / seconds
+    return Trained(network, history, seconds, peak_memory_mib(), flat_loss, rate, attempt)
+
+
+def train_pinn(
+    scan: Scan, grouping: GroupingSettings, settings: TrainingSettings, seed: int, grouping_seed: int
+) -> Trained:
+    """Train PtychoPINN by the Poisson likelihood of the measured counts; it never sees an object.
+
+    Parameters
+    ----------
+    scan
+        Training half of a view.
+    grouping
+        g and K; a step takes patterns_per_step / C groups.
+    seed, grouping_seed
+        Of weights and batches, and of the held-out groups.
+
+    Raises
+    ------
+    StageError
+        Diverged, or collapsed onto a flat object twice.
+    """
+    kept, held = hold_out(scan.positions, settings.validation_fraction)
+    train, test = scan.take(kept), scan.take(held)
+    size = max(1, settings.patterns_per_step // grouping.group_size)
+    margin = _margin(scan, grouping)
+    held_out = group_batch(test, group(test.positions, grouping, grouping_seed))
+    policy = precision(settings.mixed_precision)
+
+    def build() -> tuple[keras.Model, keras.Model]:
+        network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
+        model = physics_informed(network, scan.probe, grouping.group_size, margin)
+        model.compile(optimizer=_optimizer(settings), loss=poisson_nll, jit_compile=False)
+        return network, model
+
+    return _train(
+        build,
+        lambda generator: group_batches(train, grouping, size, generator),
+        held_out,
+        flat_object_loss(test),
+        settings,
+        seed,
+        "PtychoPINN",
+    )
+
+
+def _margin(scan: Scan, grouping: GroupingSettings) -> int:
+    """Return the canvas margin that every group of the K nearest neighbours fits into."""
+    if grouping.group_size == 1:
+        return 1
+    from scipy.spatial import cKDTree
+
+    farthest, _ = cKDTree(scan.positions).query(scan.positions, k=[grouping.n_neighbours + 1])
+    # The mean of a group is no farther from a member than the farthest other member (two radii).
+    limit = int(np.ceil(min(2 * farthest.max(), scan.n_pixels / 2)))
+    return limit + 1
+
+
+def flat_object_loss(scan: Scan) -> float:
+    """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled."""
+    wave = np.fft.fftshift(np.fft.fft2(scan.probe, norm="ortho"))
+    expected, counts = np.abs(wave) ** 2, scan.counts.mean(axis=0)
+    expected = expected * counts.sum() / expected.sum()
+    return float(np.mean(expected - counts * np.log(expected + 1e-6)))
+
+
+def train_baseline(
+    scan: Scan, patches: NDArray[np.complex64], settings: TrainingSettings, seed: int
+) -> Trained:
+    """Train the Baseline on true patches: MAE(amplitude) + MAE(phase), weighted by the illumination.
+
+    Parameters
+    ----------
+    scan
+        Training half of a view.
+    patches : (positions, N, N) complex64
+        True object patches of the same positions.
+
+    Raises
+    ------
+    StageError
+        Diverged, or twice no better than a constant image.
+    """
+    kept, held = hold_out(scan.positions, settings.validation_fraction)
+    amplitude, phase = np.abs(patches), np.angle(patches)
+    train, test = scan.take(kept), scan.take(held)
+    weight = np.abs(scan.probe) ** 2
+    weight = (weight / weight.mean()).astype(np.float32)
+
+    def loss(truth, image):
+        return ops.mean(weight_tensor * ops.abs(truth - image), axis=(-1, -2))
+
+    weight_tensor = ops.convert_to_tensor(weight)
+    policy = precision(settings.mixed_precision)
+
+    def build() -> tuple[keras.Model, keras.Model]:
+        network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
+        network.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
+        return network, network
+
+    flat = sum(
+        float(np.mean(weight * np.abs(part[held] - np.median(part[kept])))) for part in (amplitude, phase)
+    )
+    return _train(
+        build,
+        lambda generator: pattern_batches(
+            train, amplitude[kept], phase[kept], settings.patterns_per_step, generator
+        ),
+        (np.sqrt(test.counts), (amplitude[held], phase[held])),
+        flat,
+        settings,
+        seed,
+        "Baseline",
+    )
