@@ -80,7 +80,7 @@ def zone_plate_probe(n_pixels: int, radius: float = float(__import__("os").envir
     axis = (np.arange(n_pixels) - n_pixels / 2) / (n_pixels / 2)
     r = np.hypot(axis[:, None], axis[None, :]) / radius
     soft = 2.0 / (n_pixels / 2) / radius
-    pupil = _soft_step(1 - r, soft) * _soft_step(r - 0.4, soft)
+    pupil = _soft_step(1 - r, soft) * _soft_step(r - float(__import__("os").environ.get("STOP",.4)), soft)
     wave = pupil * np.exp(1j * defocus * n_pixels / 64 * r**2)
     probe = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))
     return (probe / np.linalg.norm(probe)).astype(np.complex64)

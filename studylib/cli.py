@@ -1,0 +1,116 @@
+"""Command line: python -m studylib dense | verify | record | mapped-tests."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from studylib.errors import InputError, StudyError
+from studylib.plan import Run
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line and exit status 2, like every other bad input."""
+
+    def error(self, message: str):
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    top = _Parser(prog="python -m studylib", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    dense = commands.add_parser("dense", help="run every stage for one dose and view")
+    dense.add_argument("--hub", required=True, help="folder of the run")
+    dense.add_argument("--dose", default="1000", help="mean photons per pattern")
+    dense.add_argument("--view", default="dense", help="dense or sparse")
+    dense.add_argument("--splits", nargs="+", default=["train", "test"])
+    dense.add_argument("--profile", default="laptop", help="smoke, laptop or full")
+    dense.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
+    dense.add_argument("--backend", default="torch", help="torch or tensorflow")
+    dense.add_argument("--cores", type=int, default=os.cpu_count() or 2)
+    dense.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
+    dense.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
+    dense.add_argument("--post-verify-only", action="store_true", help="render and verify an executed hub again")
+    for name, text in (
+        ("verify", "recompute the deltas and check every artefact"),
+        ("record", "append the run to docs/fix_plan.md"),
+        ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
+    ):
+        commands.add_parser(name, help=text).add_argument("--hub", required=True)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return 0, 1 for a failed stage, 2 for bad input."""
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except StudyError as error:
+        print(f"error: {error.args[0]}", file=sys.stderr)
+        return error.exit_status
+
+
+def _dense(options: argparse.Namespace) -> int:
+    from studylib import engine
+    from studylib.hub import Hub
+
+    base, sha, name = None, "", ""
+    if options.base:
+        from studylib.sample import load_base
+
+        base = Path(options.base)
+        load_base(base)
+        sha, name = hashlib.sha256(base.read_bytes()).hexdigest(), base.name
+    run = Run.checked(
+        dose=options.dose, view=options.view, splits=options.splits, profile=options.profile,
+        backend=options.backend, base_name=name, base_sha256=sha,
+    )  # fmt: skip
+    hub = Hub(Path(options.hub))
+    if options.collect_only:
+        print("\n".join(engine.commands(run)))
+        return 0
+    if options.post_verify_only:
+        _existing(options.hub)
+        engine.finish(hub, print)
+        return 0
+    engine.execute(hub, run, base, options.clobber, options.cores)
+    return 0
+
+
+def _existing(path: str):
+    from studylib.hub import Hub
+
+    hub = Hub(Path(path))
+    if not (hub / "plan/run.json").is_file():
+        raise InputError("hub", path, "a hub with plan/run.json", "make dense-evidence HUB=" + path)
+    return hub
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from studylib.verify import verify
+
+    outcome = verify(_existing(options.hub))
+    print("\n".join(outcome.problems) or f"verified: {outcome.checks} checks")
+    return 0 if outcome.ok else 1
+
+
+def _record(options: argparse.Namespace) -> int:
+    from studylib.evidence.record import append_attempt
+    from studylib.provenance import ROOT
+
+    print(append_attempt(_existing(options.hub), ROOT / "docs/fix_plan.md"))
+    return 0
+
+
+def _mapped_tests(options: argparse.Namespace) -> int:
+    from studylib.mapped_tests import run_mapped_tests
+
+    return run_mapped_tests(_existing(options.hub))
+
+
+COMMANDS = {"dense": _dense, "verify": _verify, "record": _record, "mapped-tests": _mapped_tests}

@@ -1,0 +1,206 @@
+"""Runs the plan on Snakemake: prepares the hub, shows the banners, stops at the first failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from studylib import provenance
+from studylib.errors import InputError, StageError
+from studylib.evidence import digest, inventory, report, summary_page
+from studylib.evidence.writer import DELTAS, SUMMARY
+from studylib.hub import FOLDERS, Hub, read_json, write_json, write_text
+from studylib.plan import BASE, PHASES, Run, Stage, stages
+from studylib.verify import verify
+
+ROOT = provenance.ROOT
+LOG = "cli/run_phase_g_dense.log"
+RUN = "plan/run.json"
+BLOCKER = "analysis/blocker.txt"
+KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
+
+
+def commands(run: Run) -> list[str]:
+    """Return every papermill command of a run, with names relative to the repository and the hub."""
+    return [stage.command("python", "notebooks") for stage in stages(run)]
+
+
+def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
+    """Make the hub ready: refuse or clear earlier outputs, take over the base, write the run.
+
+    Raises
+    ------
+    InputError
+        The hub holds a finished or another run and clobber is off, or is not a hub at all.
+    """
+    provenance.commands_document()
+    mine = (hub / RUN).is_file()
+    stale = _stale(hub)
+    if stale and not mine:
+        raise InputError("hub", stale, "an empty folder or a hub of this study", "give --hub reports/my-run")
+    if stale and not clobber and not _interrupted(hub, run):
+        raise InputError(
+            "hub", f"earlier output {stale}", "a hub without outputs of another or a finished run",
+            "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
+        )  # fmt: skip
+    if clobber and mine:
+        for name in KEPT:
+            shutil.rmtree(hub / name, ignore_errors=False) if (hub / name).is_dir() else None
+    hub.create()
+    if base is not None and not (hub / BASE).is_file():
+        (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(base, hub / BASE)
+    write_json(hub / RUN, run.model_dump(mode="json"))
+
+
+def _stale(hub: Hub) -> str | None:
+    """Return the first earlier output of the hub."""
+    if not hub.root.exists():
+        return None
+    if not hub.root.is_dir():
+        raise InputError("hub", hub.root.name, "a folder", "give --hub reports/my-run")
+    try:
+        entries = sorted(p for name in FOLDERS for p in (hub / name).rglob("*") if p.is_file())
+    except OSError as error:
+        raise InputError("hub", hub.root.name, f"a readable folder ({error.strerror})", "give another --hub") from error
+    return hub.relative(entries[0]) if entries else None
+
+
+def _interrupted(hub: Hub, run: Run) -> bool:
+    """Return whether the hub holds this very run, unfinished."""
+    try:
+        same = Run.model_validate(read_json(hub / RUN, "")) == run
+    except ValueError:
+        return False
+    finished = hub / "analysis/verification_report.json"
+    return same and not (finished.is_file() and read_json(finished, "")["ok"])
+
+
+def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False, cores: int = 2) -> None:
+    """Run all phases; on a crash write analysis/blocker.txt and raise.
+
+    Raises
+    ------
+    InputError
+        The hub cannot be used.
+    StageError
+        A stage failed, or the verification did.
+    """
+    hub.root.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{hub.root}.lock", timeout=0):
+            prepare(hub, run, base, clobber)
+            with (hub / LOG).open("a", encoding="utf-8") as log:
+                _phases(hub, run, cores, lambda line: _say(log, line))
+    except Timeout:
+        raise InputError("hub", hub.root.name, "a hub that no other run is writing to", "wait for it") from None
+    except PermissionError as error:
+        raise InputError("hub", hub.root.name, f"a folder that can be written to ({error.strerror})", "give another --hub") from error
+    finally:
+        Path(f"{hub.root}.lock").unlink(missing_ok=True)
+
+
+def _say(log, line: str) -> None:
+    print(line, flush=True)
+    log.write(line + "\n")
+    log.flush()
+
+
+def _phases(hub: Hub, run: Run, cores: int, say) -> None:
+    plan = stages(run)
+    say(f"{provenance.utc_now()} dose {run.dose}, {run.view}, {', '.join(run.splits)}, profile {run.profile}")
+    (hub / BLOCKER).unlink(missing_ok=True)
+    command = "studylib evidence"
+    try:
+        for number, title in enumerate(PHASES, start=1):
+            say(f"[{number}/{len(PHASES)}] {title}")
+            for stage in (s for s in plan if s.phase == number):
+                command = stage.command("python", "notebooks")
+                _snakemake(hub, stage, cores)
+                scrub(hub)
+                say(f"      {stage.name}: {provenance.stamps(hub)[stage.name]['seconds']:.1f} s" if (hub / f"analysis/stages/{stage.name}.json").is_file() else f"      {stage.name}")
+        command = "python -m studylib verify"
+        finish(hub, say)
+    except Exception as error:
+        scrub(hub)
+        log = next((s.log for s in plan if s.command("python", "notebooks") == command), LOG)
+        trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
+        write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
+        say(f"FAILED: {clean(hub, str(error.args[0]))} (see {BLOCKER})")
+        scrub(hub)
+        raise StageError(f"{error.args[0]}; details in {BLOCKER} of the hub, log {log}") from error
+
+
+def _snakemake(hub: Hub, stage: Stage, cores: int) -> None:
+    """Bring one stage up to date."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
+            "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
+            "--rerun-triggers", "mtime", "input", "--nolock", "--", *stage.outputs,
+        ],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        log = hub / stage.log
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        tail = text[-6000:] if text else done.stdout[-3000:] + done.stderr[-3000:]
+        raise StageError(f"stage {stage.name} failed", tail)
+
+
+def finish(hub: Hub, say) -> None:
+    """Render the report, write summary and inventory, verify, and announce success.
+
+    Raises
+    ------
+    StageError
+        A comparison job failed, or the verification found a problem.
+    """
+    report.render(hub)
+    if digest.exit_status(read_json(hub / SUMMARY, "run 06_evidence")):
+        raise StageError("a comparison job failed, see analysis/metrics_digest.md")
+    summary_page.write(hub)
+    scrub(hub)
+    inventory.write(hub)
+    outcome = verify(hub)
+    if not outcome.ok:
+        raise StageError("verification failed: " + outcome.problems[0], "\n".join(outcome.problems))
+    say(f"verified: {outcome.checks} checks")
+    for what, path in (
+        ("deltas", DELTAS), ("digest", "analysis/metrics_digest.md"), ("logs", "cli/"), ("report", "analysis/report.html"),
+    ):  # fmt: skip
+        say(f"  {what:<7} {path}")
+    say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())
+    say("SUCCESS: All phases completed")
+
+
+def clean(hub: Hub, text: str) -> str:
+    """Return the text without the absolute paths of this machine (TYPE-PATH-001)."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    for path, name in (
+        (str(hub.root), "<hub>"), (sys.prefix, "<env>"), (sys.base_prefix, "<python>"), (str(ROOT), "<repo>"),
+        (str(Path.home()), "<home>"),
+    ):  # fmt: skip
+        text = text.replace(path, name)
+    return re.sub(r"/tmp/[\w.-]+", "<tmp>", text)
+
+
+def scrub(hub: Hub) -> None:
+    """Clean executed notebooks and logs."""
+    for path in [*(hub / "notebooks").glob("*.ipynb"), *(hub / "cli").glob("*.log")]:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.name != Path(LOG).name and (cleaned := clean(hub, text)) != text:
+            json.loads(cleaned) if path.suffix == ".ipynb" else None
+            write_text(path, cleaned)

@@ -1,0 +1,1 @@
+"""The evidence: from comparison tables to deltas, digests, a report and their verification."""

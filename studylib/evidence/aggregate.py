@@ -1,0 +1,49 @@
+"""analysis/aggregate_report.md, aggregate_highlights.txt and metrics_summary.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studylib.design import METRICS, MODELS
+
+
+def _cell(value: float | None, digits: int = 4) -> str:
+    return "never" if value is None else f"{value:.{digits}f}"
+
+
+def tables(summary: dict[str, Any]) -> str:
+    """Return one table a job: every metric of every model, and what it cost."""
+    lines = ["# Metrics by job", ""]
+    for job in summary["jobs"]:
+        lines += [f"## dose {job['dose']}, {job['view']}, {job['split']}", ""]
+        lines += ["| Model | " + " | ".join(f"{m} phase | {m} amplitude" for m in METRICS) + " | seconds | MiB |"]
+        lines += ["|---|" + "---|" * (2 * len(METRICS) + 2)]
+        for model in MODELS:
+            table = job["metrics"][model]
+            cells = [_cell(table[m][c]) for m in METRICS for c in ("phase", "amplitude")]
+            cells += [_cell(table[c]["value"], 1) for c in ("computation_time_s", "peak_memory_mib")]
+            lines.append(f"| {model} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def report(summary: dict[str, Any]) -> str:
+    """Return the mean over jobs, phase first."""
+    lines = ["# Aggregate Report", "", f"Mean over {summary['n_success']} comparison(s).", ""]
+    lines += ["| Model | MS-SSIM phase | MS-SSIM amplitude | MAE phase | MAE amplitude |", "|---|---|---|---|---|"]
+    for model in MODELS:
+        a = summary["aggregate_metrics"][model]
+        cells = [a[m][f"mean_{c}"] for m in ("ms_ssim", "mae") for c in ("phase", "amplitude")]
+        lines.append(f"| {model} | " + " | ".join(_cell(c) for c in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def highlights(summary: dict[str, Any]) -> str:
+    """Return one line a model."""
+    out = []
+    for model in MODELS:
+        a = summary["aggregate_metrics"][model]
+        out.append(
+            f"{model}: phase MS-SSIM {a['ms_ssim']['mean_phase']:.3f}, phase MAE {a['mae']['mean_phase']:.6f}\n"
+        )
+    return "".join(out)

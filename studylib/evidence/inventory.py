@@ -1,0 +1,19 @@
+"""analysis/artifact_inventory.txt: every file of the hub, hub-relative, sorted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studylib.hub import FOLDERS, Hub, write_text
+
+NAME = "analysis/artifact_inventory.txt"
+LATER = {"analysis/verification_report.json", "cli/run_phase_g_dense.log"}
+"""Written while or after the inventory is taken."""
+
+
+def write(hub: Hub) -> Path:
+    """Write the inventory; it lists itself."""
+    write_text(hub / NAME, "")
+    files = (p for folder in FOLDERS for p in (hub / folder).rglob("*") if p.is_file())
+    names = sorted(hub.relative(p) for p in files if not p.name.startswith("."))
+    return write_text(hub / NAME, "\n".join(names) + "\n")

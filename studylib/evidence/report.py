@@ -1,0 +1,48 @@
+"""analysis/report.html: the executed evidence notebook as one page that needs no network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from studylib.errors import StageError
+from studylib.hub import Hub, write_text
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: auto; padding: 1rem; }}
+img {{ max-width: 100%; height: auto; background: white; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }}
+th, td {{ border-bottom: 1px solid #8886; padding: .2rem .7rem; text-align: right; }}
+th:first-child, td:first-child {{ text-align: left; }}
+pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+a.anchor-link, .jp-OutputPrompt, .jp-InputPrompt, .prompt {{ display: none; }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def render(hub: Hub) -> Path:
+    """Render notebooks/06_evidence.ipynb of the hub with nbconvert, code hidden.
+
+    Raises
+    ------
+    StageError
+        The page would load something from elsewhere.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(hub / "notebooks/06_evidence.ipynb", as_version=4)
+    exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
+    body, _ = exporter.from_notebook_node(notebook)
+    foreign = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+""", body)
+    if foreign:
+        raise StageError(f"report.html would load {foreign[0]}")
+    title = f"Dose-overlap study: {hub.root.name}"
+    from html import escape
+
+    return write_text(hub / "analysis/report.html", PAGE.format(title=escape(title), body=body))

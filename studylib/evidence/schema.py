@@ -1,0 +1,76 @@
+"""Models of the JSON artefacts, from which the published JSON Schemas are made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+UtcTime = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+RelativePath = Annotated[str, StringConstraints(pattern=r"^(?!/)(?!.*\\)(?!.*(^|/)\.\.(/|$))(?![A-Za-z]:).+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChannelDelta(Strict):
+    """PtychoPINN - other, by channel; null where a job gave no number."""
+
+    amplitude: Number | None
+    phase: Number | None
+
+
+class MetricDeltas(Strict):
+    """Deltas against one other model."""
+
+    ms_ssim: ChannelDelta
+    mae: ChannelDelta
+
+
+class Deltas(Strict):
+    """Deltas against both others (STUDY-001)."""
+
+    vs_Baseline: MetricDeltas
+    vs_PtyChi: MetricDeltas
+
+
+class Provenance(Strict):
+    """Where the deltas come from."""
+
+    schema_version: str
+    study: str
+    git_commit: str | None
+    git_dirty: bool | None
+    python: str
+    platform: str
+    packages: dict[str, str]
+    backend: Literal["torch", "tensorflow"]
+    device: str
+    seeds: dict[str, int]
+    dose: int
+    view: str
+    splits: list[str]
+    inputs: dict[RelativePath, Sha256]
+    stage_seconds: dict[str, Number]
+    commands_document: RelativePath
+
+
+class DeltaSummary(Strict):
+    """analysis/metrics_delta_summary.json."""
+
+    generated_at: UtcTime
+    source_metrics: RelativePath
+    deltas_split: str
+    deltas: Deltas
+    deltas_by_split: dict[str, Deltas]
+    provenance: Provenance
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of metrics_delta_summary.json."""
+    return DeltaSummary.model_json_schema()

@@ -1,0 +1,117 @@
+"""analysis/metrics_summary.json: every job's table, and the mean over jobs by model and metric."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from studylib.design import METRICS, MODELS
+from studylib.errors import StageError
+from studylib.hub import Hub
+
+COLUMNS = ["model", "metric", "amplitude", "phase", "value"]
+COSTS = ("computation_time_s", "peak_memory_mib")
+
+
+def read_table(path: Path) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Read a comparison table as model -> metric -> column -> number.
+
+    Raises
+    ------
+    StageError
+        Absent, another header, a model or metric missing, or a number missing that must be there.
+    """
+    name = "/".join(path.parts[-3:])
+    if not path.is_file():
+        raise StageError(f"{name} is missing: run notebook 05_compare for it")
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != COLUMNS:
+            raise StageError(f"{name}: columns {reader.fieldnames}, expected {COLUMNS}")
+        table: dict[str, dict[str, dict[str, float | None]]] = {}
+        for row in reader:
+            numbers = {c: _number(row[c], name) for c in COLUMNS[2:]}
+            table.setdefault(row["model"], {})[row["metric"]] = numbers
+    _complete(table, name)
+    return table
+
+
+def _number(text: str | None, name: str) -> float | None:
+    if text in (None, ""):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise StageError(f"{name}: {text!r} is not a number") from None
+    if value != value or value in (float("inf"), float("-inf")):
+        raise StageError(f"{name}: {text} is not finite")
+    return value
+
+
+def _complete(table: dict, name: str) -> None:
+    if sorted(table) != sorted(MODELS):
+        raise StageError(f"{name}: models {sorted(table)}, expected {sorted(MODELS)}")
+    for model, metrics in table.items():
+        for metric in METRICS:
+            row = metrics.get(metric)
+            # frc50 is empty where the curve never crosses.
+            if row is None or (metric != "frc50" and None in (row["amplitude"], row["phase"])):
+                raise StageError(f"{name}: {model} {metric} is incomplete")
+        for cost in COSTS:
+            if metrics.get(cost, {}).get("value") is None:
+                raise StageError(f"{name}: {model} {cost} is incomplete")
+
+
+def summarise(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
+    """Return the content of metrics_summary.json.
+
+    Raises
+    ------
+    StageError
+        A comparison is missing or incomplete.
+    """
+    jobs, tables = [], []
+    for split in splits:
+        path = hub.comparison(dose, view, split) / "comparison_metrics.csv"
+        tables.append(table := read_table(path))
+        jobs.append(
+            {
+                "dose": dose, "view": view, "split": split, "status": "success",
+                "comparison_metrics": hub.relative(path), "metrics": table,
+            }
+        )  # fmt: skip
+    return {
+        "n_jobs": len(jobs),
+        "n_success": len(jobs),
+        "n_failed": 0,
+        "jobs": jobs,
+        "aggregate_metrics": {model: _aggregate([t[model] for t in tables]) for model in MODELS},
+        "phase_c_metadata_compliance": _compliance(hub, dose),
+    }
+
+
+def _aggregate(tables: list[dict]) -> dict[str, dict[str, float]]:
+    out: dict[str, dict[str, float]] = {}
+    for metric in ("ms_ssim", "mae"):
+        values = {c: [t[metric][c] for t in tables] for c in ("amplitude", "phase")}
+        out[metric] = {f"mean_{c}": sum(v) / len(v) for c, v in values.items()}
+        if metric == "ms_ssim":
+            out[metric] |= {f"best_{c}": max(v) for c, v in values.items()}
+    return out
+
+
+def _compliance(hub: Hub, dose: int) -> dict[str, Any]:
+    """Read the phase C data sets by the strict loader: it passes or the evidence stops."""
+    from studylib.dataset import SCHEMA, load_scan
+    from studylib.design import SPLITS
+
+    out = {}
+    for split in SPLITS:
+        path = hub.phase_c(dose, split)
+        metadata = load_scan(path).metadata
+        out[split] = {
+            "file": hub.relative(path), "schema": SCHEMA, "compliant": metadata["dose"] == dose,
+            "n_positions": metadata["n_positions"],
+        }  # fmt: skip
+    return out

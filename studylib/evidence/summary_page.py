@@ -1,0 +1,39 @@
+"""summary/summary.md: one page with the outcome, the tests and the links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studylib.evidence.deltas import highlights
+from studylib.evidence.writer import DELTAS
+from studylib.hub import Hub, read_json, write_text
+
+LINKS = (
+    "analysis/report.html", "analysis/metrics_digest.md", "analysis/metrics_delta_summary.json",
+    "analysis/metrics_summary.md", "analysis/ssim_grid_summary.md", "analysis/artifact_inventory.txt",
+    "analysis/verification_report.json", "cli/run_phase_g_dense.log",
+)  # fmt: skip
+
+
+def write(hub: Hub) -> Path:
+    """Write the page from the delta file and, when they were run, the counts of the mapped tests."""
+    content = read_json(hub / DELTAS, "run 06_evidence first")
+    origin = content["provenance"]
+    counts_file = hub / "summary/mapped_tests.json"
+    if counts_file.is_file():
+        counts = read_json(counts_file, "make mapped-tests")
+        tests = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
+    else:
+        tests = "not run on this hub (`make mapped-tests HUB=...`)"
+    fields = ("study", "dose", "view", "splits", "backend", "device", "git_commit", "git_dirty", "commands_document")
+    lines = [
+        f"# Dose {origin['dose']}, {origin['view']}", "",
+        f"Generated {content['generated_at']}. Deltas on the {content['deltas_split']} split; PtychoPINN - other, so a",
+        "positive MS-SSIM delta and a negative MAE delta favour PtychoPINN.", "",
+        "```", highlights(content["deltas"]).rstrip("\n"), "```", "",
+        f"Mapped tests: {tests}", "",
+        "| Field | Value |", "|---|---|",
+        *(f"| {name} | {origin[name]} |" for name in fields), "",
+        *(f"- [{Path(name).name}](../{name})" for name in LINKS), "",
+    ]  # fmt: skip
+    return write_text(hub / "summary/summary.md", "\n".join(lines))

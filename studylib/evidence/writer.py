@@ -1,0 +1,111 @@
+"""Write the evidence files of a run, in order; stop at the first that is not right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from studylib import provenance
+from studylib.design import SPLITS
+from studylib.errors import StageError
+from studylib.evidence import aggregate, deltas, digest, grid, schema, summary
+from studylib.hub import Hub, write_json, write_text
+
+SUMMARY = "analysis/metrics_summary.json"
+DELTAS = "analysis/metrics_delta_summary.json"
+PRETTY = "analysis/metrics_delta_summary.pretty.json"
+BLOCKER = "analysis/blocker_metrics_delta.json"
+
+
+def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
+    """Write metrics_summary, deltas, highlights, digest, grid, aggregate and manifest.
+
+    A stale delta file is overwritten by a good run and unlinked when the summary fails, only then.
+
+    Returns
+    -------
+    Content of metrics_delta_summary.json
+
+    Raises
+    ------
+    StageError
+        A comparison is incomplete, or the deltas do not meet their schema.
+    """
+    try:
+        content = summary.summarise(hub, dose, view, splits)
+        write_json(hub / SUMMARY, content)
+    except Exception:
+        (hub / DELTAS).unlink(missing_ok=True)
+        raise
+    by_split = {job["split"]: deltas.deltas_of(job["metrics"]) for job in content["jobs"]}
+    chosen = "test" if "test" in by_split else splits[0]
+    result = write_deltas(hub, by_split, chosen, provenance.collect(hub, dose=dose, view=view, splits=splits))
+    preview = deltas.preview(by_split[chosen])
+    ordered = [s for s in reversed(SPLITS) if s in by_split]
+    conditions = {f"dose {dose}, {view}, {split}": by_split[split] for split in ordered}
+    texts = {
+        "analysis/metrics_delta_highlights.txt": deltas.highlights(by_split[chosen]),
+        "analysis/metrics_delta_highlights_preview.txt": preview,
+        "analysis/metrics_summary.md": aggregate.tables(content),
+    }
+    for name, text in texts.items():
+        write_text(hub / name, text)
+    logged(hub, "aggregate_report_cli", "analysis/aggregate_report.md", aggregate.report(content))
+    write_text(hub / "analysis/aggregate_highlights.txt", aggregate.highlights(content))
+    logged(hub, "metrics_digest_cli", "analysis/metrics_digest.md", digest.digest(content, by_split[chosen], chosen))
+    logged(hub, "ssim_grid_cli", "analysis/ssim_grid_summary.md", grid.grid(conditions, preview))
+    write_json(hub / "analysis/comparison_manifest.json", manifest(content))
+    return result
+
+
+def write_deltas(
+    hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any]
+) -> dict[str, Any]:
+    """Validate and write metrics_delta_summary.json and its pretty twin.
+
+    Raises
+    ------
+    StageError
+        Invalid: the content went to analysis/blocker_metrics_delta.json instead.
+    """
+    content = {
+        "generated_at": provenance.utc_now(),
+        "source_metrics": SUMMARY,
+        "deltas_split": chosen,
+        "deltas": by_split[chosen],
+        "deltas_by_split": by_split,
+        "provenance": origin,
+    }
+    try:
+        schema.DeltaSummary.model_validate(content)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        write_json(hub / BLOCKER, {"problems": problems, "content": json.loads(json.dumps(content, default=str))})
+        raise StageError(f"deltas do not meet their schema, see {BLOCKER}: {problems[0]}") from error
+    (hub / BLOCKER).unlink(missing_ok=True)
+    write_json(hub / DELTAS, content)
+    write_text(hub / PRETTY, json.dumps(content, indent=4, sort_keys=True, ensure_ascii=False) + "\n")
+    return content
+
+
+def logged(hub: Hub, log: str, name: str, text: str) -> None:
+    """Write a text artefact and the log that says so."""
+    write_text(hub / name, text)
+    write_text(hub / f"cli/{log}.log", f"{provenance.utc_now()} wrote {name}\n{text}\ncomplete\n")
+
+
+def manifest(content: dict[str, Any]) -> dict[str, Any]:
+    """Return comparison_manifest.json."""
+    keys = ("dose", "view", "split")
+    return {
+        "n_jobs": content["n_jobs"],
+        "n_success": content["n_success"],
+        "n_failed": content["n_failed"],
+        "n_executed": content["n_jobs"],
+        "jobs": [{k: job[k] for k in keys} for job in content["jobs"]],
+        "execution_results": [
+            {k: job[k] for k in (*keys, "status", "comparison_metrics")} for job in content["jobs"]
+        ],
+    }

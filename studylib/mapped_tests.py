@@ -1,0 +1,42 @@
+"""The tests that the study maps to its claims, run on request; their logs go into the hub."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from studylib.engine import clean
+from studylib.evidence import inventory, summary_page
+from studylib.hub import Hub, write_json, write_text
+from studylib.provenance import ROOT
+from studylib.verify import verify
+
+MAPPED = (
+    "tests/study/test_phase_g_dense_orchestrator.py::test_run_phase_g_dense_exec_runs_analyze_digest",
+    "tests/study/test_phase_g_dense_orchestrator.py::test_run_phase_g_dense_collect_only_generates_commands",
+    "tests/study/test_phase_g_dense_metrics_report.py::test_analyze_dense_metrics_success_digest",
+)
+
+
+def run_mapped_tests(hub: Hub) -> int:
+    """Collect and run the mapped tests; green/ or red/ gets the log, summary.md the counts."""
+    collected = _pytest("--collect-only", "-q")
+    write_text(hub / "collect/pytest_collect_only.log", clean(hub, collected.stdout + collected.stderr))
+    done = _pytest("-v")
+    text = done.stdout + done.stderr
+    print(text)
+    for folder in ("green", "red"):
+        (hub / f"{folder}/pytest_mapped.log").unlink(missing_ok=True)
+    write_text(hub / f"{'red' if done.returncode else 'green'}/pytest_mapped.log", clean(hub, text))
+    last = text.strip().splitlines()[-1]
+    counts = {outcome: int(n) for n, outcome in re.findall(r"(\d+) (passed|failed|error|skipped)", last)}
+    write_json(hub / "summary/mapped_tests.json", counts)
+    summary_page.write(hub)
+    inventory.write(hub)
+    return done.returncode or (0 if verify(hub).ok else 1)
+
+
+def _pytest(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", *MAPPED, *options, "-p", "no:cacheprovider"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

@@ -1,0 +1,152 @@
+"""Verification: recompute the deltas from the tables, and hold every artefact against its record."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from studylib import provenance
+from studylib.errors import StudyError
+from studylib.evidence import deltas, schema, summary
+from studylib.evidence.inventory import LATER, NAME
+from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
+from studylib.hub import Hub, read_json, write_json
+
+REQUIRED = (
+    SUMMARY, DELTAS, PRETTY, NAME, "analysis/design.json", "analysis/metrics_delta_highlights.txt",
+    "analysis/metrics_delta_highlights_preview.txt", "analysis/metrics_digest.md", "analysis/ssim_grid_summary.md",
+    "analysis/aggregate_report.md", "analysis/aggregate_highlights.txt", "analysis/metrics_summary.md",
+    "analysis/comparison_manifest.json", "analysis/report.html", "summary/summary.md",
+    "cli/aggregate_report_cli.log", "cli/metrics_digest_cli.log", "cli/ssim_grid_cli.log",
+)  # fmt: skip
+PICTURES = ("phase.png", "amplitude.png", "frc.png")
+ABSOLUTE = re.compile(r"""(?:^|[\s"'=(])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+""")
+TEXTS = {".json", ".txt", ".md", ".csv", ".log", ".ipynb", ".html"}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outcome: the checks made, and one line for each problem."""
+
+    checks: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether there is no problem."""
+        return not self.problems
+
+
+def verify(hub: Hub) -> Verification:
+    """Check a hub and write analysis/verification_report.json, also when it fails."""
+    problems: list[str] = []
+    checks = 0
+    for check in (_present, _deltas, _texts, _hashes, _logs, _inventory, _paths):
+        try:
+            for problem in check(hub):
+                checks += 1
+                if problem:
+                    problems.append(problem)
+        except (StudyError, OSError, KeyError, ValueError) as error:
+            problems.append(f"{check.__name__.strip('_')}: {error}")
+    result = Verification(checks, tuple(problems))
+    write_json(
+        hub / "analysis/verification_report.json",
+        {"generated_at": provenance.utc_now(), "ok": result.ok, "checks": checks, "problems": problems},
+    )
+    return result
+
+
+Problems = Iterator[str | None]
+
+
+def _present(hub: Hub) -> Problems:
+    for name in REQUIRED:
+        path = hub / name
+        yield None if path.is_file() and path.stat().st_size else f"{name} is missing or empty"
+
+
+def _deltas(hub: Hub) -> Problems:
+    """Recompute every delta from the comparison tables."""
+    content = read_json(hub / DELTAS, "run 06_evidence")
+    schema.DeltaSummary.model_validate(content)
+    origin = content["provenance"]
+    for split in origin["splits"]:
+        folder = hub.comparison(origin["dose"], origin["view"], split)
+        again = deltas.deltas_of(summary.read_table(folder / "comparison_metrics.csv"))
+        for other, metrics in again.items():
+            for metric, pair in metrics.items():
+                for channel, value in pair.items():
+                    told = content["deltas_by_split"][split][other][metric][channel]
+                    same = told is not None and math.isclose(told, value, rel_tol=0, abs_tol=1e-12)
+                    where = f"{split} {other} {metric} {channel}"
+                    yield None if same else f"delta {where}: file says {told}, the tables give {value}"
+        for picture in PICTURES:
+            yield None if (folder / picture).is_file() else f"{hub.relative(folder / picture)} is missing"
+    head = content["deltas"] == content["deltas_by_split"][content["deltas_split"]]
+    yield None if head else "deltas are not those of deltas_split"
+    fresh = summary.summarise(hub, origin["dose"], origin["view"], origin["splits"])
+    yield None if fresh == read_json(hub / SUMMARY, "") else f"{SUMMARY} does not follow from the tables"
+
+
+def _texts(hub: Hub) -> Problems:
+    content = read_json(hub / DELTAS, "run 06_evidence")
+    for name, make in (
+        ("analysis/metrics_delta_highlights.txt", deltas.highlights),
+        ("analysis/metrics_delta_highlights_preview.txt", deltas.preview),
+    ):
+        same = (hub / name).read_text(encoding="utf-8") == make(content["deltas"])
+        yield None if same else f"{name} does not say what the deltas are"
+    pretty = json.loads((hub / PRETTY).read_text(encoding="utf-8"))
+    yield None if pretty == content else f"{PRETTY} differs from {DELTAS}"
+
+
+def _hashes(hub: Hub) -> Problems:
+    recorded = {
+        name: value
+        for record in provenance.stamps(hub).values()
+        for name, value in (record["inputs"] | record["outputs"]).items()
+    }
+    told = read_json(hub / DELTAS, "run 06_evidence")["provenance"]["inputs"]
+    for name, value in (recorded | told).items():
+        path = hub / name
+        if not path.is_file():
+            yield f"{name} is missing"
+        else:
+            yield None if provenance.sha256(path) == value else f"{name} was changed after its stage"
+
+
+def _logs(hub: Hub) -> Problems:
+    """Every stage log ends in `complete`."""
+    for path in sorted((hub / "cli").glob("*.log")):
+        if hub.relative(path) in LATER:
+            continue
+        lines = path.read_text(encoding="utf-8").split()
+        yield None if lines and lines[-1] == "complete" else f"{hub.relative(path)} does not end in complete"
+
+
+def _inventory(hub: Hub) -> Problems:
+    names = (hub / NAME).read_text(encoding="utf-8").splitlines()
+    yield None if names == sorted(names) else f"{NAME} is not sorted"
+    for name in names:
+        yield None if (hub / name).is_file() else f"{NAME} lists {name}, which is missing"
+
+
+def _paths(hub: Hub) -> Problems:
+    """No artefact names a path of the machine (TYPE-PATH-001)."""
+    for path in sorted(p for p in hub.root.rglob("*") if p.suffix in TEXTS and p.is_file()):
+        if ".snakemake" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        found = ABSOLUTE.search(text)
+        told = str(hub.root) in text or (found and _is_ours(found.group(), path))
+        yield f"{hub.relative(path)} holds an absolute path" if told else None
+
+
+def _is_ours(found: str, path: Path) -> bool:
+    """Return whether the match is a path; base64 pictures hold anything."""
+    return path.suffix not in {".html", ".ipynb"}
