@@ -107,14 +107,18 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
     return figure
 
 
-def history(rows: list[dict[str, Any]], flat_loss: float) -> Figure:
-    """Draw training and held-out loss over time, and what a flat object has."""
-    figure = Figure(figsize=(6, 3.2), layout="constrained")
-    axes = figure.subplots()
+def draw_history(axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
+    """Draw training and held-out loss over time on axes, and what a flat object has."""
     seconds = [float(row["seconds"]) for row in rows]
     for key, style in (("loss", "-"), ("val_loss", "o-")):
         axes.plot(seconds, [float(row[key]) for row in rows], style, ms=3, label=key)
     axes.axhline(flat_loss, color="grey", ls=":", label="flat object")
     axes.set(xlabel="seconds", ylabel="loss")
     axes.legend(fontsize=8)
+
+
+def history(rows: list[dict[str, Any]], flat_loss: float) -> Figure:
+    """Draw the training curve of one network."""
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    draw_history(figure.subplots(), rows, flat_loss)
     return figure

@@ -84,10 +84,11 @@ def shift_between(
         Beyond the limit: the arm was put on the wrong frame, and no metric would mean anything.
     """
     a, b = phase_near(image, truth), true_phase(truth)
+    # skimage returns the shift that undoes the displacement.
     shift, _, _ = phase_cross_correlation(b - b.mean(), a - a.mean(), upsample_factor=20, normalization=None)
     if np.abs(shift).max() > limit:
         raise StageError(
             f"{name} lies {shift[0]:+.2f} rows, {shift[1]:+.2f} columns off the truth, at most {limit} px "
             "is accepted: it did not converge or is not on the data set's frame"
         )
-    return float(shift[0]), float(shift[1])
+    return float(-shift[0]), float(-shift[1])

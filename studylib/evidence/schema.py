@@ -15,7 +15,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 class Strict(BaseModel):
     """Unknown fields are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, regex_engine="python-re")
 
 
 class ChannelDelta(Strict):

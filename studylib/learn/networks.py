@@ -45,7 +45,7 @@ class ObjectRange(layers.Layer):
 
 def _block(x, width: int):
     for _ in range(2):
-        x = layers.Conv2D(width, 3, padding="same", activation="relu")(x)
+        x = layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
     return x
 
 

@@ -1,0 +1,77 @@
+# Two commands matter: `make dense-evidence` and `make test`. Both build .venv when it is missing or out of date.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DOSE ?= 1000
+VIEW ?= dense
+PROFILE ?= laptop
+BACKEND ?= torch
+BASE ?=
+HUB ?= reports/$(VIEW)_$(DOSE)_$(PROFILE)
+CLOBBER ?=
+export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
+
+run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
+	--profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
+
+.DEFAULT_GOAL := help
+.PHONY: help dense-evidence sparse-evidence evidence collect test nbval lab bench verify record mapped-tests lint clean-hub
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+dense-evidence: VIEW := dense
+dense-evidence: $(VENV)/ready  ## the main job: every stage for DOSE (1000) and view dense
+	$(run)
+
+sparse-evidence: VIEW := sparse
+sparse-evidence: $(VENV)/ready  ## the same for view sparse
+	$(run)
+
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= HUB= BASE= BACKEND= CLOBBER=1
+	$(run)
+
+collect: $(VENV)/ready  ## print every papermill command of the run, write nothing
+	@$(run) --collect-only
+
+test: $(VENV)/ready  ## all tests, the stage notebooks included
+	$(BIN)/python -m pytest
+	$(MAKE) nbval
+
+NBVAL = $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider
+
+nbval: $(VENV)/ready  ## the stage notebooks against their stored outputs, on the smoke profile
+	rm -rf reports/scratch
+	$(NBVAL) notebooks/00_design.ipynb notebooks/01_generate.ipynb notebooks/02_overlap.ipynb notebooks/03_train.ipynb
+	$(BIN)/python -m papermill --no-progress-bar notebooks/03_train.ipynb reports/scratch/notebooks/03_train_baseline.ipynb -p arm baseline
+	$(NBVAL) notebooks/04_reconstruct.ipynb notebooks/05_compare.ipynb notebooks/06_evidence.ipynb
+
+lab: $(VENV)/ready  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json
+
+verify: $(VENV)/ready  ## recompute the deltas of HUB and check every artefact
+	$(BIN)/python -m studylib verify --hub "$(HUB)"
+
+record: $(VENV)/ready  ## append the run of HUB to docs/fix_plan.md
+	$(BIN)/python -m studylib record --hub "$(HUB)"
+
+mapped-tests: $(VENV)/ready  ## run the mapped tests, logs and counts into HUB
+	$(BIN)/python -m studylib mapped-tests --hub "$(HUB)"
+
+lint: $(VENV)/ready  ## ruff and mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib
+
+clean-hub:  ## delete HUB, if it is a hub of this study
+	@test -f "$(HUB)/plan/run.json" || { echo "error: $(HUB) is no hub (no plan/run.json), nothing deleted" >&2; exit 2; }
+	rm -rf -- "$(HUB)"

@@ -1,0 +1,88 @@
+"""What the evidence notebook shows; all text that comes from outside is escaped."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+from studylib import figures
+from studylib.design import ARMS, MODELS
+from studylib.evidence.deltas import LABELS, ORDER, signed
+from studylib.evidence.writer import SUMMARY
+from studylib.hub import Hub, read_json
+
+
+def delta_table(evidence: dict[str, Any]) -> HTML:
+    """Return the deltas of every split, phase first."""
+    rows = [
+        {"split": split, "delta": f"{LABELS[metric]} vs {other}"}
+        | {c: signed(d[f"vs_{other}"][metric][c], metric) for c in ("phase", "amplitude")}
+        for split, d in reversed(evidence["deltas_by_split"].items())
+        for metric, other in ORDER
+    ]
+    return _table(pd.DataFrame(rows))
+
+
+def score_table(hub: Hub) -> HTML:
+    """Return every model's scores and costs, by split."""
+    rows = []
+    for job in reversed(read_json(hub / SUMMARY, "run 06_evidence")["jobs"]):
+        for model in MODELS:
+            m = job["metrics"][model]
+            rows.append(
+                {"split": job["split"], "model": model}
+                | {f"{LABELS[k]} {c}": f"{m[k][c]:.4f}" for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
+                | {"FRC50 phase": "never" if m["frc50"]["phase"] is None else f"{m['frc50']['phase']:.3f}"}
+                | {"seconds": f"{m['computation_time_s']['value']:.1f}", "MiB": f"{m['peak_memory_mib']['value']:.0f}"}
+            )
+    return _table(pd.DataFrame(rows))
+
+
+def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
+    """Return a picture of every split, test first, embedded."""
+    out = []
+    for split in sorted(splits):
+        data = b64encode((hub.comparison(dose, view, split) / name).read_bytes()).decode()
+        text = escape(f"{name.removesuffix('.png')}: truth and arms, {split} split, dose {dose}, {view}")
+        out.append(f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>')
+    return HTML("\n".join(out))
+
+
+def curves(hub: Hub, dose: int, view: str) -> Figure:
+    """Return the training curves of both networks."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    for axes, arm in zip(figure.subplots(1, 2), ARMS, strict=True):
+        folder = hub.phase_e(dose, view, arm)
+        rows = pd.read_csv(folder / "history.csv")
+        flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
+        figures.draw_history(axes, rows.to_dict("records"), flat)
+        axes.set_title(arm)
+    return figure
+
+
+def overlap_table(hub: Hub, dose: int, view: str) -> HTML:
+    """Return the overlap metrics of both halves."""
+    metrics = read_json(hub.overlap_metrics(dose, view), "run 02_overlap")
+    frame = pd.DataFrame(metrics).round(4).rename_axis("metric").reset_index()
+    return _table(frame)
+
+
+def provenance_table(evidence: dict[str, Any]) -> HTML:
+    """Return the provenance, folded away, complete."""
+    rows = [("generated_at", evidence["generated_at"]), ("source_metrics", evidence["source_metrics"])]
+    for name, value in evidence["provenance"].items():
+        if isinstance(value, dict):
+            rows += [(f"{name}: {k}", v) for k, v in value.items()]
+        else:
+            rows.append((name, ", ".join(map(str, value)) if isinstance(value, list) else value))
+    table = _table(pd.DataFrame([(str(a), str(b)) for a, b in rows], columns=["field", "value"])).data
+    return HTML(f"<details><summary>{len(rows)} fields</summary>{table}</details>")
+
+
+def _table(frame: pd.DataFrame) -> HTML:
+    return HTML(frame.to_html(index=False, escape=True, border=0))

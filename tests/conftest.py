@@ -1,0 +1,38 @@
+"""Fixtures: small scans made by the study's own simulation."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+from studylib import sample, simulate
+from studylib.dataset import Scan
+from studylib.design import SampleSettings, Seeds, StudyDesign
+
+
+@pytest.fixture(scope="session")
+def design() -> StudyDesign:
+    return StudyDesign.for_profile("smoke")
+
+
+@pytest.fixture(scope="session")
+def specimen() -> sample.Sample:
+    return sample.built_in(SampleSettings(object_size=192), Seeds())
+
+
+@pytest.fixture(scope="session")
+def scan(specimen) -> Scan:
+    """About 120 patterns of 1000 photons on a 192 px object."""
+    generator = np.random.default_rng(3)
+    settings = SampleSettings(object_size=192, scan_step=11.0)
+    positions = simulate.scan_positions(specimen.object.shape, 64, settings, generator)
+    probe = simulate.scale_probe(specimen.object, specimen.probe, positions, 1000)
+    scale = simulate.intensity_scale(1000, 64)
+    diffraction = simulate.count_photons(specimen.object, probe, positions, scale, generator)
+    metadata = {"dose": 1000, "split": "train", "view": "dense", "object_shape": [192, 192]}
+    return Scan(diffraction, probe, positions, scale, (192, 192), metadata)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from studylib import dataset, sample
+from studylib.errors import InputError
+
+
+@pytest.fixture
+def saved(tmp_path, scan, specimen):
+    return dataset.save(tmp_path / "train.npz", scan, specimen.object)
+
+
+def rewritten(path, **changes):
+    with np.load(path) as file:
+        members = {name: file[name] for name in file.files}
+    for name, value in changes.items():
+        if value is None:
+            del members[name]
+        else:
+            members[name] = value
+    np.savez(path, **members)
+    return path
+
+
+def test_round_trip_and_identical_bytes(saved, scan, specimen, tmp_path):
+    again = dataset.load_scan(saved)
+    np.testing.assert_array_equal(again.diffraction, scan.diffraction)
+    np.testing.assert_array_equal(again.positions, scan.positions)
+    np.testing.assert_array_equal(dataset.load_truth(saved), specimen.object)
+    other = dataset.save(tmp_path / "other.npz", scan, specimen.object)
+    assert other.read_bytes() == saved.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("diffraction", lambda a: None, "got 'missing'"),
+        ("diffraction", lambda a: a.astype(np.uint16), "expected float32"),
+        ("diffraction", lambda a: a[:, :, :32], "with the probe's N"),
+        ("diffraction", lambda a: a * np.nan, "NaN or infinity"),
+        ("diffraction", lambda a: -a - 1, "amplitudes >= 0"),
+        ("probeGuess", lambda a: np.abs(a), "expected complex64"),
+        ("xcoords", lambda a: a[:-3], "one a pattern"),
+        ("ycoords", lambda a: a.astype(np.float32), "expected float64"),
+        ("_metadata", lambda a: np.array("{"), "a JSON string"),
+        ("_metadata", lambda a: np.array(json.dumps({"schema": "DATA-000"})), "schema DATA-001"),
+        ("probeGuess", lambda a: np.array([{"a": 1}], dtype=object), "not pickled"),
+    ],
+)
+def test_a_damaged_data_set_is_one_clear_line(saved, name, change, message):
+    with np.load(saved) as file:
+        changed = change(file[name])
+    with pytest.raises(InputError, match=message) as caught:
+        dataset.load_scan(rewritten(saved, **{name: changed}))
+    text = str(caught.value)
+    assert "\n" not in text and name in text and "mend it" in text
+
+
+def test_a_cut_off_file_is_one_clear_line(saved):
+    saved.write_bytes(saved.read_bytes()[:1000])
+    with pytest.raises(InputError, match="a readable NPZ"):
+        dataset.load_scan(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probeGuess": None}, "missing"),
+        ({"probeGuess": np.ones((64, 64), np.float32)}, "a complex array"),
+        ({"probeGuess": np.ones((60, 60), np.complex64)}, "multiple of 16"),
+        ({"objectGuess": np.ones((100, 300), np.complex64)}, "at least 192 px"),
+        ({"objectGuess": np.full((300, 300), np.nan, np.complex64)}, "NaN or infinity"),
+        ({"objectGuess": np.array([{}], dtype=object)}, "not pickled"),
+    ],
+)
+def test_a_bad_base_is_one_clear_line(tmp_path, specimen, change, message):
+    path = tmp_path / "base.npz"
+    np.savez(path, probeGuess=specimen.probe, objectGuess=np.ones((300, 300), np.complex64))
+    with pytest.raises(InputError, match=message):
+        sample.load_base(rewritten(path, **change))

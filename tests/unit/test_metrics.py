@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studylib import metrics, register
+from studylib.errors import StageError
+
+
+@pytest.fixture(scope="module")
+def pair():
+    from studylib.sample import dead_leaves
+
+    truth = np.abs(dead_leaves(192, 5)).astype(np.float64)
+    return truth + np.random.default_rng(0).normal(0, 0.04, truth.shape), truth
+
+
+def test_a_perfect_reconstruction_scores_perfectly(pair):
+    truth = pair[1]
+    assert metrics.mae(truth, truth) == 0 and metrics.mse(truth, truth) == 0
+    assert metrics.ssim(truth, truth) == pytest.approx(1, abs=1e-9)
+    assert metrics.ms_ssim(truth, truth) == pytest.approx(1, abs=1e-9)
+    assert metrics.frc(truth, truth).crossing() is None
+
+
+def test_ssim_and_ms_ssim_agree_with_tensorflow(pair):
+    import tensorflow as tf
+
+    image, truth = pair
+    span = metrics.data_range(truth)
+    a, b = (tf.constant(i[..., None], tf.float64) for i in pair)
+    # tf.image works in float32 within these functions.
+    assert metrics.ms_ssim(image, truth) == pytest.approx(float(tf.image.ssim_multiscale(a, b, span)), abs=1e-4)
+    theirs = float(tf.image.ssim(a, b, span))
+    assert metrics.ssim(image, truth) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_fewer_scales_on_a_small_region():
+    assert [metrics.n_scales((s, 400)) for s in (176, 175, 90, 64, 30)] == [5, 4, 4, 3, 2]
+
+
+def test_psnr_uses_the_range_of_the_truth():
+    truth = np.array([[0.0, 2.0], [0.0, 2.0]])
+    assert metrics.psnr(truth + 0.2, truth) == pytest.approx(20)
+
+
+def test_a_flat_image_is_refused(pair):
+    truth = pair[1]
+    with pytest.raises(StageError, match="is flat"):
+        metrics.refuse_flat(np.full_like(truth, truth.mean()), truth, "Baseline phase")
+    with pytest.raises(StageError, match="truth is constant"):
+        metrics.data_range(np.ones((4, 4)))
+
+
+def test_frc_falls_where_the_image_was_blurred(pair):
+    from scipy.ndimage import gaussian_filter
+
+    truth = pair[1]
+    noisy = gaussian_filter(truth, 2) + np.random.default_rng(1).normal(0, 0.05, truth.shape)
+    crossing = metrics.frc(noisy, truth).crossing()
+    assert crossing is not None and 0 < crossing < 0.5
+
+
+def test_gauge_is_recovered_from_wrapped_phases():
+    from studylib.sample import dead_leaves
+
+    truth = dead_leaves(192, 5)[:100]
+    rows, columns = np.indices(truth.shape)
+    image = 0.7 * truth * np.exp(1j * (2.5 + 0.06 * columns - 0.04 * rows))
+    gauge = register.fit_gauge(image, truth)
+    assert gauge.scale == pytest.approx(1 / 0.7, rel=1e-4)
+    assert (gauge.ramp_x, gauge.ramp_y) == pytest.approx((0.06, -0.04), abs=1e-5)
+    np.testing.assert_allclose(register.apply_gauge(image, gauge), truth, atol=1e-3)
+
+
+def test_a_displaced_image_is_measured_and_refused():
+    from studylib.sample import dead_leaves
+
+    truth = dead_leaves(192, 5)
+    image = np.roll(truth, (1, -1), axis=(0, 1))
+    assert register.shift_between(image, truth, 2.0, "x") == pytest.approx((1, -1), abs=0.1)
+    with pytest.raises(StageError, match="off the truth"):
+        register.shift_between(np.roll(truth, 5, axis=0), truth, 2.0, "x")

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studylib import grouping, overlap
+from studylib.design import GroupingSettings
+from studylib.errors import InputError
+
+
+def test_disc_overlap_at_its_known_points():
+    f = overlap.disc_overlap(np.array([0.0, 15.0, 30.0, 40.0]), 30.0)
+    assert f[0] == pytest.approx(1) and f[1] == pytest.approx(0.391, abs=5e-4)
+    assert f[2] == pytest.approx(0, abs=1e-12) and f[3] == pytest.approx(0, abs=1e-12)
+
+
+def test_thinning_meets_the_mean_spacing_and_repeats():
+    generator = np.random.default_rng(0)
+    x, y = np.meshgrid(np.arange(0, 400, 5.0), np.arange(0, 200, 5.0))
+    positions = np.stack([x.ravel(), y.ravel()], 1) + generator.uniform(-1.5, 1.5, (x.size, 2))
+    kept = overlap.thin(positions, 10.5, 456)
+    assert overlap.mean_spacing(positions[kept]) == pytest.approx(10.5, rel=0.01)
+    np.testing.assert_array_equal(kept, overlap.thin(positions, 10.5, 456))
+    assert (kept != overlap.thin(positions, 10.5, 457)[: len(kept)]).any()
+
+
+def test_a_scan_too_coarse_for_the_view_is_refused():
+    x, y = np.meshgrid(np.arange(0, 400, 20.0), np.arange(0, 200, 20.0))
+    with pytest.raises(InputError, match="at least as fine"):
+        overlap.thin(np.stack([x.ravel(), y.ravel()], 1), 10.0, 1)
+
+
+def test_m1_m2_m3_on_a_line_by_hand():
+    positions = np.array([[0.0, 0], [10, 0], [20, 0], [100, 0]])
+    groups = np.array([[0, 1], [1, 2]])
+    f10 = float(overlap.disc_overlap(np.array(10.0), 30.0))
+    f20 = float(overlap.disc_overlap(np.array(20.0), 30.0))
+    assert overlap.members_overlap(positions, groups, 30.0, 7) == pytest.approx(f10)
+    assert overlap.members_overlap(positions, groups[:, :1], 30.0, 7) is None
+    assert overlap.groups_overlap(positions, groups, 30.0) == pytest.approx(f10)
+    expected = np.mean([(f10 + f20) / 3, (2 * f10) / 3, (f10 + f20) / 3, 0])
+    assert overlap.images_overlap(positions, 30.0) == pytest.approx(expected)
+
+
+def test_groups_are_neighbours_and_seeded():
+    positions = np.random.default_rng(0).uniform(0, 100, (60, 2))
+    settings = GroupingSettings(gridsize=2, n_neighbours=7)
+    groups = grouping.group(positions, settings, 123)
+    np.testing.assert_array_equal(groups, grouping.group(positions, settings, 123))
+    assert groups.shape == (60, 4) and all(len(set(g)) == 4 for g in groups)
+    distance = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
+    nearest = np.argsort(distance, axis=1)[:, 1:8]
+    assert all(set(g[1:]) <= set(nearest[g[0]]) for g in groups)
+    assert grouping.group(positions, settings, 1, n_groups=150).shape == (150, 4)
+    assert grouping.group(positions, GroupingSettings(gridsize=1), 1).shape == (60, 1)
+
+
+def test_offsets_are_relative_to_the_mean_of_the_group():
+    positions = np.array([[3.0, 5.0], [7.0, 5.0]])
+    out = grouping.offsets(positions, np.array([[0, 1]]))
+    np.testing.assert_array_equal(out, [[[-2, 0], [2, 0]]])
+
+
+def test_oversampling_is_enforced():
+    with pytest.raises(ValueError, match="OVERSAMPLING-001"):
+        GroupingSettings(gridsize=2, n_neighbours=3)
+    with pytest.raises(InputError, match="at least K"):
+        grouping.group(np.zeros((5, 2)), GroupingSettings(), 1)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studylib import simulate, windows
+from studylib.design import SampleSettings
+from studylib.errors import InputError
+from studylib.stitch import scanned_box, stitch
+
+
+def test_energy_is_conserved(specimen, scan):
+    exit_wave = scan.probe * windows.extract(specimen.object, scan.positions, 64)
+    expected = np.concatenate(list(simulate.intensities(specimen.object, scan.probe, scan.positions)))
+    np.testing.assert_allclose(expected.sum((1, 2)), (np.abs(exit_wave) ** 2).sum((1, 2)), rtol=1e-5)
+
+
+def test_mean_photons_are_the_dose(specimen, scan):
+    expected = np.concatenate(list(simulate.intensities(specimen.object, scan.probe, scan.positions)))
+    assert expected.sum((1, 2)).mean() == pytest.approx(1000, rel=1e-4)
+    assert scan.counts.sum((1, 2)).mean() == pytest.approx(1000, rel=0.02)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_placement_is_the_adjoint_of_extraction(seed):
+    generator = np.random.default_rng(seed)
+    image = generator.normal(size=(60, 70)) + 1j * generator.normal(size=(60, 70))
+    positions = generator.uniform((16, 16), (53, 43), (5, 2))
+    patches = generator.normal(size=(5, 32, 32)) + 1j * generator.normal(size=(5, 32, 32))
+    left = np.vdot(patches, windows.extract(image, positions, 32))
+    right = np.vdot(windows.place(patches, positions, image.shape), image)
+    assert left == pytest.approx(right, rel=1e-10)
+
+
+@pytest.mark.parametrize(("x", "y"), [(20.0, 31.0), (40.0, 20.0), (33.0, 35.0)])
+def test_a_single_delta_comes_back_where_it_was(x, y):
+    """Columns are x and rows are y, and no sign is flipped on the way."""
+    image = np.zeros((60, 70))
+    image[30, 36] = 1
+    position = np.array([[x, y]])
+    patch = windows.extract(image, position, 32)
+    assert np.argwhere(patch[0]).tolist() == [[30 - int(y) + 16, 36 - int(x) + 16]]
+    back = windows.place(patch, position, image.shape)
+    np.testing.assert_array_equal(back, image)
+
+
+def test_half_a_pixel_is_shared_by_its_neighbours():
+    image = np.zeros((60, 70))
+    image[30, 36] = 1
+    patch = windows.extract(image, np.array([[36.5, 30.0]]), 32)[0]
+    assert patch[16, 15] == pytest.approx(0.5) and patch[16, 16] == pytest.approx(0.5)
+
+
+def test_a_window_outside_the_object_is_refused():
+    with pytest.raises(InputError, match="every window of 32 px inside"):
+        windows.extract(np.zeros((60, 70)), np.array([[10.0, 30.0]]), 32)
+
+
+def test_true_patches_stitch_to_the_true_object(specimen, scan):
+    whole = np.round(scan.positions)
+    patches = windows.extract(specimen.object, whole, 64)
+    box = scanned_box(whole).slices
+    image = stitch(patches, scan.probe, whole, scan.shape)
+    np.testing.assert_allclose(image[box], specimen.object[box], atol=1e-5)
+
+
+def test_stitching_does_not_depend_on_the_order_of_positions(specimen, scan):
+    patches = windows.extract(specimen.object, scan.positions, 64)
+    order = np.random.default_rng(0).permutation(len(patches))
+    a = stitch(patches, scan.probe, scan.positions, scan.shape)
+    b = stitch(patches[order], scan.probe, scan.positions[order], scan.shape)
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_counts_come_back_exactly(specimen, scan):
+    generator = np.random.default_rng(8)
+    for dose in (1, 1000, 100_000):
+        probe = simulate.scale_probe(specimen.object, specimen.probe, scan.positions, dose)
+        scale = simulate.intensity_scale(dose, 64)
+        state = generator.bit_generator.state
+        expected = np.concatenate(list(simulate.intensities(specimen.object, probe, scan.positions)))
+        drawn = np.concatenate([generator.poisson(expected[i : i + 256]) for i in range(0, len(expected), 256)])
+        generator.bit_generator.state = state
+        amplitude = simulate.count_photons(specimen.object, probe, scan.positions, scale, generator)
+        np.testing.assert_array_equal(simulate.to_counts(amplitude, scale), drawn)
+
+
+def test_simulation_does_not_depend_on_the_batch(specimen, scan):
+    parts = [np.concatenate(list(simulate.intensities(specimen.object, scan.probe, scan.positions, b))) for b in (7, 64)]
+    np.testing.assert_array_equal(*parts)
+
+
+def test_halves_share_no_illuminated_pixel():
+    positions = simulate.scan_positions((256, 256), 64, SampleSettings(object_size=256), np.random.default_rng(1))
+    halves = simulate.split_along_y(positions, 256, 64)
+    lit = {}
+    for split, members in halves.items():
+        lit[split] = windows.place(np.ones((len(members), 64, 64)), positions[members], (256, 256)) > 0
+    assert not (lit["train"] & lit["test"]).any()
+
+
+def test_a_small_object_has_no_two_halves():
+    positions = simulate.scan_positions((100, 256), 64, SampleSettings(), np.random.default_rng(1))
+    with pytest.raises(InputError, match="at least 16 positions a split"):
+        simulate.split_along_y(positions, 100, 64)
