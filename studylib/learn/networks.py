@@ -56,7 +56,9 @@ def _decoder(x, width: int, name: str):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
+def trunk(
+    n_pixels: int, width: int, scale: float, policy: str, mean: NDArray | None = None, spread: float = 1.0
+) -> keras.Model:
     """Build the network from one pattern to one object patch.
 
     Encoder of three scales without skips, one decoder for amplitude and one for phase.
@@ -71,6 +73,11 @@ def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
         Input amplitudes are divided by it; kept in the model, so that a checkpoint is complete.
     policy
         Keras dtype policy of the convolutions.
+    mean : (N, N)
+        Mean amplitude, sqrt(counts) / scale, of the training patterns: what every pattern has of the
+        probe alone. It is taken off, so that the network sees what the object does; none if None.
+    spread
+        What is left is divided by it.
 
     Returns
     -------
@@ -81,7 +88,10 @@ def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
     try:
         pattern = keras.Input((n_pixels, n_pixels), name="amplitude")
         x = layers.Rescaling(1 / scale, dtype="float32")(pattern)
-        x = SpaceToDepth()(layers.Reshape((n_pixels, n_pixels, 1))(x))
+        x = layers.Reshape((n_pixels, n_pixels, 1))(x)
+        if mean is not None:
+            x = layers.Normalization(axis=(1, 2, 3), mean=mean[..., None], variance=spread**2, dtype="float32")(x)
+        x = SpaceToDepth()(x)
         x = _block(x, width)
         for w in (2 * width, 4 * width):
             x = _block(layers.MaxPooling2D(2)(x), w)

@@ -1,0 +1,166 @@
+"""The orchestrator: the whole smoke chain for real, the dry run, and failures that stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "studylib", *arguments],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    hub = tmp_path_factory.mktemp("runs") / "smoke"
+    return hub, studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
+
+
+def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
+    hub, done = smoke
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = (hub / "cli/run_phase_g_dense.log").read_text()
+    banners = [line for line in log.splitlines() if line.startswith("[")]
+    assert [line[:5] for line in banners] == [f"[{n}/8]" for n in range(1, 9)]
+    assert "SUCCESS: All phases completed" in log and "analysis/metrics_delta_summary.json" in log
+    for name in ("phase_c_generation", "phase_d_dense", "phase_e_baseline_gs1_dose1000", "phase_e_dense_gs2_dose1000",
+                 "phase_f_dense_train", "phase_f_dense_test", "phase_g_dense_train", "phase_g_dense_test",
+                 "aggregate_report_cli", "metrics_digest_cli", "ssim_grid_cli"):  # fmt: skip
+        assert (hub / f"cli/{name}.log").read_text().split()[-1] == "complete", name
+    digest = (hub / "analysis/metrics_digest.md").read_text()
+    assert "✓ ALL COMPARISONS SUCCESSFUL ✓" in digest and "Failed: 0" in digest
+    assert json.loads((hub / "analysis/verification_report.json").read_text())["ok"]
+    deltas = json.loads((hub / "analysis/metrics_delta_summary.json").read_text())
+    assert deltas["provenance"]["commands_document"] == "docs/TESTING_GUIDE.md"
+    assert set(deltas["deltas_by_split"]) == {"train", "test"} and deltas["deltas_split"] == "test"
+    inventory = (hub / "analysis/artifact_inventory.txt").read_text().splitlines()
+    assert inventory == sorted(inventory) and all((hub / name).is_file() for name in inventory)
+    assert not (hub / "analysis/blocker.txt").exists()
+
+
+def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
+    hub = tmp_path / "never"
+    done = studylib("dense", "--hub", str(hub), "--collect-only")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 10 and all(line.startswith("python -m papermill notebooks/") for line in lines)
+    assert not hub.exists() and str(tmp_path) not in done.stdout
+
+
+def test_a_finished_hub_is_refused_without_clobber(smoke):
+    hub, _ = smoke
+    before = {p: p.stat().st_mtime_ns for p in hub.rglob("*") if p.is_file()}
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    assert done.returncode == 2 and "--clobber" in done.stderr and "earlier output" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert before == {p: p.stat().st_mtime_ns for p in hub.rglob("*") if p.is_file()}
+
+
+def test_a_rerun_after_an_interruption_does_only_what_is_missing(smoke, tmp_path):
+    hub = tmp_path / "interrupted"
+    shutil.copytree(smoke[0], hub)
+    (hub / "analysis/verification_report.json").unlink()
+    (hub / "analysis/metrics_summary.json").unlink()
+    kept = hub / "data/phase_e/dose_1000/dense/gs2/model.keras"
+    before = kept.stat().st_mtime_ns
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert kept.stat().st_mtime_ns == before and (hub / "analysis/metrics_summary.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["analysis/metrics_delta_summary.json", "data/phase_d/dose_1000/dense/test.npz"])
+def test_the_verifier_sees_a_changed_number(smoke, tmp_path, name):
+    hub = tmp_path / "forged"
+    shutil.copytree(smoke[0], hub)
+    path = hub / name
+    if path.suffix == ".json":
+        content = json.loads(path.read_text())
+        content["deltas_by_split"]["test"]["vs_Baseline"]["ms_ssim"]["phase"] += 0.01
+        path.write_text(json.dumps(content))
+    else:
+        path.write_bytes(path.read_bytes() + b"x")
+    done = studylib("verify", "--hub", str(hub))
+    assert done.returncode == 1 and done.stdout.strip()
+    report = json.loads((hub / "analysis/verification_report.json").read_text())
+    assert not report["ok"] and report["problems"]
+
+
+def test_a_crash_stops_at_once_and_leaves_a_blocker(smoke, tmp_path):
+    hub = tmp_path / "crash"
+    shutil.copytree(smoke[0], hub)
+    (hub / "analysis/verification_report.json").unlink()
+    table = hub / "analysis/dose_1000/dense/test/comparison_metrics.csv"
+    table.write_text(table.read_text().replace("Baseline,mae", "Baseline,nothing"))
+    (hub / "analysis/metrics_summary.json").unlink()
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    assert done.returncode == 1 and "Baseline mae is incomplete" in (hub / "analysis/blocker.txt").read_text()
+    blocker = (hub / "analysis/blocker.txt").read_text()
+    assert "papermill notebooks/06_evidence.ipynb" in blocker and "cli/phase_g_evidence.log" in blocker
+    assert "Traceback" in blocker and str(tmp_path) not in blocker
+    # The summary failed, so a stale delta file may not stand.
+    assert not (hub / "analysis/metrics_delta_summary.json").exists()
+    assert "SUCCESS" not in (hub / "cli/run_phase_g_dense.log").read_text().split("FAILED")[-1]
+
+
+def test_the_arms_never_open_the_truth_of_the_test_half(smoke, tmp_path):
+    """With another truth in the test data the reconstructions are the same, bit by bit."""
+    from studylib import dataset
+    from studylib.compare import _canvases
+    from studylib.hub import Hub
+    from studylib.learn.backend import use_backend
+
+    use_backend("torch")
+    hub = tmp_path / "blind"
+    shutil.copytree(smoke[0], hub)
+    path = Hub(hub).phase_d(1000, "dense", "test")
+    first, _ = _canvases(Hub(hub), dataset.load_scan(path), 1000, "dense", "test")
+    scan = dataset.load_scan(path)
+    dataset.save(path, scan, np.zeros(scan.shape, np.complex64))
+    second, _ = _canvases(Hub(hub), dataset.load_scan(path), 1000, "dense", "test")
+    for model, image in first.items():
+        np.testing.assert_array_equal(image, second[model])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--dose", "-1"), "dose"),
+        (("--dose", "0"), "dose"),
+        (("--dose", "nan"), "dose"),
+        (("--view", "medium"), "view"),
+        (("--profile", "huge"), "profile"),
+        (("--splits", "validation"), "split"),
+        (("--base", "no-such.npz"), "existing NPZ"),
+        (("--hub", "a{b}"), "braces"),
+        (("--hub", "/proc/no-such-place/hub"), "hub"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, words):
+    hub = () if "--hub" in arguments else ("--hub", str(tmp_path / "h"))
+    done = studylib("dense", *hub, *arguments)
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1 and words in done.stderr
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_base_with_pickles_is_refused(tmp_path):
+    path = tmp_path / "base.npz"
+    np.savez(path, probeGuess=np.array([{"a": 1}], dtype=object), objectGuess=np.ones((300, 300), np.complex64))
+    done = studylib("dense", "--hub", str(tmp_path / "h"), "--base", str(path))
+    assert done.returncode == 2 and "not pickled" in done.stderr and not (tmp_path / "h").exists()
+
+
+def test_a_commands_document_that_is_no_file_is_refused(tmp_path):
+    done = studylib("dense", "--hub", str(tmp_path / "h"), AUTHORITATIVE_CMDS_DOC="docs/none.md")
+    assert done.returncode == 2 and "AUTHORITATIVE_CMDS_DOC" in done.stderr
