@@ -90,7 +90,7 @@ def trunk(
         x = layers.Rescaling(1 / scale, dtype="float32")(pattern)
         x = layers.Reshape((n_pixels, n_pixels, 1))(x)
         if mean is not None:
-            x = layers.Normalization(axis=(1, 2, 3), mean=mean[..., None], variance=spread**2, dtype="float32")(x)
+            x = layers.Normalization(axis=(1, 2, 3), mean=mean[..., None], variance=np.full((*mean.shape, 1), spread**2), dtype="float32")(x)
         x = SpaceToDepth()(x)
         x = _block(x, width)
         for w in (2 * width, 4 * width):

@@ -1,0 +1,60 @@
+"""pyproject.toml, the lock, environment.yml and the Makefile say the same."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = {}
+for line in (ROOT / "requirements.lock").read_text().splitlines():
+    name, _, version = line.partition("==")
+    LOCK[name.lower().replace("_", "-").replace(".", "-")] = version
+
+
+def test_lock_has_exact_public_versions_only():
+    assert len(LOCK) > 100
+    for name, version in LOCK.items():
+        assert re.fullmatch(r"[\w.]+", version), f"{name}=={version}"
+
+
+@pytest.mark.parametrize(
+    "text", PROJECT["dependencies"] + [r for group in PROJECT["optional-dependencies"].values() for r in group]
+)
+def test_lock_meets_every_requirement(text):
+    requirement = Requirement(text)
+    assert requirement.specifier.contains(LOCK[requirement.name.lower()])
+
+
+def test_environment_yml_says_the_same():
+    content = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert f"python {PROJECT['requires-python']}" in content
+    assert {"pip": ["-r requirements.lock"]} in content
+
+
+def test_required_packages_are_there():
+    needed = "jupyter papermill nbconvert numpy tensorflow torch scikit-image matplotlib pytest nbval"
+    assert set(needed.split()) <= set(LOCK)
+
+
+def test_help_lists_every_target():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in "dense-evidence sparse-evidence evidence collect test nbval lab bench clean-hub".split():
+        assert re.search(rf"^{target}\s+\S", shown, re.MULTILINE), target
+
+
+def test_makefile_exports_the_commands_document():
+    assert "export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md" in (ROOT / "Makefile").read_text()
+
+
+def test_clean_hub_deletes_hubs_only(tmp_path):
+    (tmp_path / "precious.txt").write_text("x")
+    done = subprocess.run(["make", "clean-hub", f"HUB={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "no hub" in done.stderr and (tmp_path / "precious.txt").exists()
