@@ -34,34 +34,50 @@ class Sample:
     name: str
 
 
-def dead_leaves(size: int, seed: int) -> NDArray[np.complex64]:
-    """Return a dead-leaves object: discs of power-law radii that cover one another.
+def dead_leaves(
+    size: int, seed: int, smallest: float = 6.0, largest: float = 24.0
+) -> NDArray[np.complex64]:
+    """Return a dead-leaves object of one material: discs of random thickness that cover one another.
 
-    Amplitude 0.75..1, phase 0..1 rad, edges softened by one pixel. Its statistics (edges at every
-    scale, 1/f spectrum) are those of natural scenes.
+    A thickness t in 0..1 gives the phase t rad and the amplitude 1 - t/4, so the phase spans 0..1 rad
+    and the amplitude 0.75..1; edges are softened by one pixel. One material of varying thickness is
+    the usual model of a weakly absorbing specimen (exp((i delta - beta) k t)).
+
+    Parameters
+    ----------
+    size
+        Side, pixels.
+    seed
+        Of centres, radii and thicknesses.
+    smallest, largest
+        Bounds of the radii, pixels; between them their density falls with the third power.
+
+    Returns
+    -------
+    (size, size) complex64
 
     References
     ----------
     Lee, Mumford, Huang, Occlusion models for natural images, IJCV 41, 35 (2001).
+    Paganin et al., Simultaneous phase and amplitude extraction from a single defocused image of a
+    homogeneous object, J. Microsc. 206, 33 (2002).
     """
     generator = np.random.default_rng(seed)
-    amplitude = np.full((size, size), 0.9)
-    phase = np.full((size, size), 0.5)
-    smallest, largest = float(__import__("os").environ.get("RMIN", 4)), float(__import__("os").environ.get("RMAX", 64))
+    thickness = np.full((size, size), 0.5)
     n_leaves = int(3 * size**2 / 300)
     # p(r) ~ r**-3 between the two radii, by inversion.
     u = generator.random(n_leaves)
     radii = 1 / np.sqrt(smallest**-2 - u * (smallest**-2 - largest**-2))
     centres = generator.uniform(-largest, size + largest, (n_leaves, 2))
-    values = generator.uniform((0.75, 0.0), (1.0, 1.0), (n_leaves, 2))
-    for radius, centre, (a, p) in zip(radii, centres, values, strict=True):
-        inside = disk(tuple(centre), radius, shape=amplitude.shape)
-        amplitude[inside], phase[inside] = a, p
-    amplitude, phase = gaussian_filter(amplitude, 1.0), gaussian_filter(phase, 1.0)
-    return (amplitude * np.exp(1j * phase)).astype(np.complex64)
+    for radius, centre, t in zip(radii, centres, generator.random(n_leaves), strict=True):
+        thickness[disk(tuple(centre), radius, shape=thickness.shape)] = t
+    thickness = gaussian_filter(thickness, 1.0)
+    return ((1 - thickness / 4) * np.exp(1j * thickness)).astype(np.complex64)
 
 
-def zone_plate_probe(n_pixels: int, radius: float = float(__import__("os").environ.get("RHO",.34)), defocus: float = float(__import__("os").environ.get("DEF",9))) -> NDArray[np.complex64]:
+def zone_plate_probe(
+    n_pixels: int, radius: float = 0.42, defocus: float = 11.2, stop: float = 0.4
+) -> NDArray[np.complex64]:
     """Return the defocused focus of a Fresnel zone plate with a central stop.
 
     Parameters
@@ -72,6 +88,8 @@ def zone_plate_probe(n_pixels: int, radius: float = float(__import__("os").envir
         Radius of the pupil, as a fraction of the detector's half width.
     defocus
         Quadratic phase at the rim of the pupil, rad, at N = 64; grows with N.
+    stop
+        Radius of the central stop, as a fraction of the pupil's.
 
     Returns
     -------
@@ -80,7 +98,7 @@ def zone_plate_probe(n_pixels: int, radius: float = float(__import__("os").envir
     axis = (np.arange(n_pixels) - n_pixels / 2) / (n_pixels / 2)
     r = np.hypot(axis[:, None], axis[None, :]) / radius
     soft = 2.0 / (n_pixels / 2) / radius
-    pupil = _soft_step(1 - r, soft) * _soft_step(r - float(__import__("os").environ.get("STOP",.4)), soft)
+    pupil = _soft_step(1 - r, soft) * _soft_step(r - stop, soft)
     wave = pupil * np.exp(1j * defocus * n_pixels / 64 * r**2)
     probe = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))
     return (probe / np.linalg.norm(probe)).astype(np.complex64)

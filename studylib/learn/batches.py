@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from studylib.dataset import Scan
 from studylib.design import GroupingSettings
 from studylib.grouping import group, offsets
+from studylib.learn.symmetry import Symmetry
 
 Batch = tuple[object, object]
 
@@ -53,23 +54,35 @@ def pattern_batches(
     amplitude: NDArray[np.float32],
     phase: NDArray[np.float32],
     size: int,
+    symmetries: Sequence[Symmetry],
     generator: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Yield patterns and true patches for the Baseline: (size, N, N) sqrt(counts), two targets."""
+    """Yield patterns and true patches for the Baseline: (size, N, N) sqrt(counts), two targets.
+
+    Each batch is seen under one of the probe's symmetries, drawn anew.
+    """
     everything = np.arange(len(scan.positions))
     for chosen in shuffled(lambda _: everything, size, generator):
-        yield np.sqrt(scan.take(chosen).counts), (amplitude[chosen], phase[chosen])
+        turn = symmetries[generator.integers(len(symmetries))].image
+        yield turn(np.sqrt(scan.take(chosen).counts)), (turn(amplitude[chosen]), turn(phase[chosen]))
 
 
 def group_batches(
-    scan: Scan, settings: GroupingSettings, size: int, generator: np.random.Generator
+    scan: Scan,
+    settings: GroupingSettings,
+    size: int,
+    symmetries: Sequence[Symmetry],
+    generator: np.random.Generator,
 ) -> Iterator[Batch]:
     """Yield groups for PtychoPINN: [(size, C, N, N) sqrt(counts), (size, C, 2)], counts as target.
 
-    Groups are drawn anew every pass (K choose C), from the same K neighbours.
+    Groups are drawn anew every pass (K choose C), from the same K neighbours; each batch is seen
+    under one of the probe's symmetries.
     """
     for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
-        yield group_batch(scan, groups)
+        symmetry = symmetries[generator.integers(len(symmetries))]
+        (amplitudes, shifts), counts = group_batch(scan, groups)
+        yield (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
 
 
 def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:

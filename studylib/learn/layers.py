@@ -9,6 +9,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+BACKGROUND = 0.05
+"""Photons a pixel that the likelihood adds to both sides."""
+
 Pair = tuple[keras.KerasTensor, keras.KerasTensor]
 
 
@@ -97,5 +100,10 @@ class Diffraction(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("studylib")
 def poisson_nll(counts, expected):
-    """Return lambda - n log(lambda), mean over pixels: the Poisson likelihood up to a constant."""
-    return ops.mean(expected - counts * ops.log(expected + 1e-6), axis=(-1, -2, -3))
+    """Return the Poisson negative log-likelihood up to a constant, mean over pixels.
+
+    lambda - (n + b) log(lambda + b) with the background b: where the model expects no light the
+    gradient of the plain likelihood, 1 - n / lambda, has no bound, and a few stray photons outweigh
+    the whole bright field. Its minimum is at lambda = n with any b.
+    """
+    return ops.mean(expected - (counts + BACKGROUND) * ops.log(expected + BACKGROUND), axis=(-1, -2, -3))

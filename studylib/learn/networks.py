@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 from studylib.learn.layers import Diffraction
 
 STEM = 4
+HEAD_GAIN = 0.05
+"""Of the heads' first weights. The first object is then flat: a rough one scatters light to where no
+photon was counted, and the network spends its steps on leaving that plateau (docs/results.md)."""
+FIRST_AMPLITUDE = 1.1
+"""Logit of the first amplitude: 1.2 sigmoid(1.1) = 0.9, a weakly absorbing object."""
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -49,15 +54,22 @@ def _block(x, width: int):
     return x
 
 
-def _decoder(x, width: int, name: str):
+def _decoder(x, width: int, name: str, start: float):
     for w in (2 * width, width):
         x = _block(layers.UpSampling2D(2)(x), w)
-    x = layers.Conv2D(STEM**2, 3, padding="same", name=f"{name}_head")(x)
+    x = layers.Conv2D(
+        STEM**2,
+        3,
+        padding="same",
+        kernel_initializer=keras.initializers.VarianceScaling(HEAD_GAIN**2, "fan_avg", "uniform"),
+        bias_initializer=keras.initializers.Constant(start),
+        name=f"{name}_head",
+    )(x)
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
 def trunk(
-    n_pixels: int, width: int, scale: float, policy: str, mean: NDArray | None = None, spread: float = 1.0
+    n_pixels: int, width: int, scale: float, policy: str
 ) -> keras.Model:
     """Build the network from one pattern to one object patch.
 
@@ -73,11 +85,6 @@ def trunk(
         Input amplitudes are divided by it; kept in the model, so that a checkpoint is complete.
     policy
         Keras dtype policy of the convolutions.
-    mean : (N, N)
-        Mean amplitude, sqrt(counts) / scale, of the training patterns: what every pattern has of the
-        probe alone. It is taken off, so that the network sees what the object does; none if None.
-    spread
-        What is left is divided by it.
 
     Returns
     -------
@@ -89,13 +96,12 @@ def trunk(
         pattern = keras.Input((n_pixels, n_pixels), name="amplitude")
         x = layers.Rescaling(1 / scale, dtype="float32")(pattern)
         x = layers.Reshape((n_pixels, n_pixels, 1))(x)
-        if mean is not None:
-            x = layers.Normalization(axis=(1, 2, 3), mean=mean[..., None], variance=np.full((*mean.shape, 1), spread**2), dtype="float32")(x)
         x = SpaceToDepth()(x)
         x = _block(x, width)
         for w in (2 * width, 4 * width):
             x = _block(layers.MaxPooling2D(2)(x), w)
-        outputs = ObjectRange(name="object")(_decoder(x, width, "amp"), _decoder(x, width, "phase"))
+        amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
+        outputs = ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
         return keras.Model(pattern, outputs, name="trunk")
     finally:
         keras.config.set_dtype_policy(previous)

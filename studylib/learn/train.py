@@ -19,8 +19,9 @@ from studylib.grouping import group, hold_out
 from studylib.iterate import peak_memory_mib
 from studylib.learn.backend import precision
 from studylib.learn.batches import Batch, Stream, group_batch, group_batches, pattern_batches
-from studylib.learn.layers import poisson_nll
+from studylib.learn.layers import BACKGROUND, poisson_nll
 from studylib.learn.networks import physics_informed, trunk
+from studylib.learn.symmetry import SQUARE, probe_symmetries
 
 ATTEMPTS = 2
 
@@ -178,6 +179,7 @@ def train_pinn(
     margin = _margin(scan, grouping)
     held_out = group_batch(test, group(test.positions, grouping, grouping_seed))
     policy = precision(settings.mixed_precision)
+    symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
         network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
@@ -187,13 +189,17 @@ def train_pinn(
 
     return _train(
         build,
-        lambda generator: group_batches(train, grouping, size, generator),
+        lambda generator: group_batches(train, grouping, size, symmetries, generator),
         held_out,
         flat_object_loss(test),
         settings,
         seed,
         "PtychoPINN",
     )
+
+
+def _symmetries(scan: Scan, settings: TrainingSettings):
+    return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
 
 
 def _margin(scan: Scan, grouping: GroupingSettings) -> int:
@@ -213,7 +219,7 @@ def flat_object_loss(scan: Scan) -> float:
     wave = np.fft.fftshift(np.fft.fft2(scan.probe, norm="ortho"))
     expected, counts = np.abs(wave) ** 2, scan.counts.mean(axis=0)
     expected = expected * counts.sum() / expected.sum()
-    return float(np.mean(expected - counts * np.log(expected + 1e-6)))
+    return float(np.mean(expected - (counts + BACKGROUND) * np.log(expected + BACKGROUND)))
 
 
 def train_baseline(
@@ -244,6 +250,7 @@ def train_baseline(
 
     weight_tensor = ops.convert_to_tensor(weight)
     policy = precision(settings.mixed_precision)
+    symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
         network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
@@ -256,7 +263,7 @@ def train_baseline(
     return _train(
         build,
         lambda generator: pattern_batches(
-            train, amplitude[kept], phase[kept], settings.patterns_per_step, generator
+            train, amplitude[kept], phase[kept], settings.patterns_per_step, symmetries, generator
         ),
         (np.sqrt(test.counts), (amplitude[held], phase[held])),
         flat,

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studylib import sample, simulate
+from studylib.learn.symmetry import SQUARE, probe_symmetries
+
+
+def test_the_built_in_probe_has_every_symmetry_of_the_square(scan):
+    assert probe_symmetries(scan.probe) == SQUARE
+
+
+def test_a_probe_without_symmetry_leaves_only_the_identity():
+    generator = np.random.default_rng(0)
+    probe = generator.normal(size=(32, 32)) + 1j * generator.normal(size=(32, 32))
+    assert probe_symmetries(probe) == SQUARE[:1]
+
+
+def test_an_astigmatic_probe_keeps_its_mirrors_and_loses_the_transposition():
+    axis = np.arange(-16, 16)
+    probe = np.exp(-(axis[:, None] ** 2) / 20 - axis[None, :] ** 2 / 60).astype(complex)
+    assert {s.transpose for s in probe_symmetries(probe)} == {False}
+    assert len(probe_symmetries(probe)) == 4
+
+
+@pytest.mark.parametrize("symmetry", SQUARE)
+def test_a_transformed_object_gives_the_transformed_pattern(symmetry, specimen, scan):
+    """What the augmentation claims: |F(P S O)|^2 = S |F(P O)|^2 for every symmetry S of P."""
+    position = np.array([[90.0, 100.0]])
+    patch = specimen.object[100 - 32 : 100 + 32, 90 - 32 : 90 + 32]
+    mirrored = np.array(specimen.object)
+    mirrored[68:132, 58:122] = symmetry.image(patch)
+    before = next(simulate.intensities(specimen.object, scan.probe, position))[0]
+    after = next(simulate.intensities(mirrored, scan.probe, position))[0]
+    np.testing.assert_allclose(after, symmetry.image(before), atol=1e-3 * before.max())
+
+
+@pytest.mark.parametrize("symmetry", SQUARE)
+def test_offsets_turn_with_the_image(symmetry):
+    """A delta at an offset from the centre is found at the transformed offset."""
+    image = np.zeros((16, 16))
+    image[8 + 3, 8 - 2] = 1
+    (x, y) = symmetry.offset(np.array([-2.0, 3.0]))
+    assert symmetry.image(image)[8 + int(y), 8 + int(x)] == 1
+
+
+def test_the_first_object_of_a_network_is_flat():
+    from studylib.learn.backend import use_backend
+
+    use_backend("torch")
+    from studylib.learn.networks import trunk
+
+    pattern = np.random.default_rng(1).poisson(0.25, (4, 64, 64)).astype(np.float32)
+    amplitude, phase = trunk(64, 8, 1.0, "float32").predict_on_batch(np.sqrt(pattern))
+    assert np.abs(np.asarray(phase)).max() < 0.3
+    assert np.ptp(np.asarray(amplitude)) < 0.15
+    assert np.asarray(amplitude).mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_zone_plate_is_centred_and_symmetric():
+    probe = sample.zone_plate_probe(64)
+    np.testing.assert_allclose(probe[1:, 1:], probe[1:, 1:][::-1, ::-1], atol=1e-6)
