@@ -66,8 +66,12 @@ def ssim(image: NDArray, truth: NDArray) -> float:
 
 
 def n_scales(shape: tuple[int, int]) -> int:
-    """Return how many of the five scales fit: the window must fit the coarsest."""
-    return max(s for s in range(1, 6) if min(shape) >> (s - 1) >= KERNEL or s == 1)
+    """Return how many of the five scales fit.
+
+    The window must fit the coarsest, 2^(s-1) times smaller; torchmetrics wants (s-1)^2 windows too,
+    which is more for four scales.
+    """
+    return max(s for s in range(1, 6) if s == 1 or min(shape) >= KERNEL * max(2 ** (s - 1), (s - 1) ** 2))
 
 
 def ms_ssim(image: NDArray, truth: NDArray, sigma: float = 0.0) -> float:

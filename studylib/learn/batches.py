@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from studylib.dataset import Scan
 from studylib.design import GroupingSettings
+from studylib.errors import StageError
 from studylib.grouping import group, offsets
 from studylib.learn.symmetry import Symmetry
 
@@ -71,6 +72,7 @@ def group_batches(
     scan: Scan,
     settings: GroupingSettings,
     size: int,
+    margin: int,
     symmetries: Sequence[Symmetry],
     generator: np.random.Generator,
 ) -> Iterator[Batch]:
@@ -81,11 +83,20 @@ def group_batches(
     """
     for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
         symmetry = symmetries[generator.integers(len(symmetries))]
-        (amplitudes, shifts), counts = group_batch(scan, groups)
+        (amplitudes, shifts), counts = group_batch(scan, groups, margin)
         yield (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
 
 
-def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:
-    """Return input and target of some groups."""
+def group_batch(scan: Scan, groups: NDArray[np.intp], margin: int) -> Batch:
+    """Return input and target of some groups.
+
+    Raises
+    ------
+    StageError
+        An offset leaves the canvas, which is `margin` pixels wider than a window on each side.
+    """
+    shifts = offsets(scan.positions, groups)
+    if np.abs(shifts).max() > margin - 1:
+        raise StageError(f"offset of {np.abs(shifts).max():.1f} px is beyond the canvas, margin {margin} px")
     counts = scan.take(groups.ravel()).counts.reshape(*groups.shape, scan.n_pixels, scan.n_pixels)
-    return (np.sqrt(counts), offsets(scan.positions, groups)), counts
+    return (np.sqrt(counts), shifts), counts

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
 from studylib.dataset import Scan
@@ -176,8 +177,8 @@ def train_pinn(
     kept, held = hold_out(scan.positions, settings.validation_fraction)
     train, test = scan.take(kept), scan.take(held)
     size = max(1, settings.patterns_per_step // grouping.group_size)
-    margin = _margin(scan, grouping)
-    held_out = group_batch(test, group(test.positions, grouping, grouping_seed))
+    margin = canvas_margin([train.positions, test.positions], grouping)
+    held_out = group_batch(test, group(test.positions, grouping, grouping_seed), margin)
     policy = precision(settings.mixed_precision)
     symmetries = _symmetries(scan, settings)
 
@@ -189,7 +190,7 @@ def train_pinn(
 
     return _train(
         build,
-        lambda generator: group_batches(train, grouping, size, symmetries, generator),
+        lambda generator: group_batches(train, grouping, size, margin, symmetries, generator),
         held_out,
         flat_object_loss(test),
         settings,
@@ -202,16 +203,20 @@ def _symmetries(scan: Scan, settings: TrainingSettings):
     return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
 
 
-def _margin(scan: Scan, grouping: GroupingSettings) -> int:
-    """Return the canvas margin that every group of the K nearest neighbours fits into."""
+def canvas_margin(parts: Sequence[NDArray[np.float64]], grouping: GroupingSettings) -> int:
+    """Return the pixels beyond the window, on each side, that no group's offset exceeds.
+
+    Parameters
+    ----------
+    parts
+        Positions, (positions, 2) each, from which groups are drawn separately.
+    """
     if grouping.group_size == 1:
         return 1
-    from scipy.spatial import cKDTree
-
-    farthest, _ = cKDTree(scan.positions).query(scan.positions, k=[grouping.n_neighbours + 1])
-    # The mean of a group is no farther from a member than the farthest other member (two radii).
-    limit = int(np.ceil(min(2 * farthest.max(), scan.n_pixels / 2)))
-    return limit + 1
+    # A member is off the group's mean by less than the anchor's farthest companion twice over.
+    farthest = max(cKDTree(p).query(p, k=[grouping.n_neighbours + 1])[0].max() for p in parts)
+    share = (grouping.group_size - 1) / grouping.group_size
+    return int(np.ceil(2 * share * farthest)) + 1
 
 
 def flat_object_loss(scan: Scan) -> float:

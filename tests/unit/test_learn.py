@@ -90,3 +90,27 @@ def test_a_collapse_is_restarted_once_and_then_refused(learn, scan, design, monk
     monkeypatch.setattr(learn.train, "flat_object_loss", lambda scan: -np.inf)
     with pytest.raises(StageError, match="collapsed 2 times"):
         learn.train.train_pinn(scan, design.grouping, settings, 7, 123)
+
+
+def test_every_group_stays_on_the_canvas_the_held_out_ones_too(learn, design):
+    """A narrow held-out strip has far neighbours: its offsets decide the canvas as well."""
+    from studylib.grouping import group, hold_out, offsets
+
+    x, y = np.meshgrid(np.arange(40.0, 140, 10), np.arange(40.0, 240, 10))
+    positions = np.stack([x.ravel(), y.ravel()], axis=1)
+    halves = [positions[part] for part in hold_out(positions, 0.1)]
+    margin = learn.train.canvas_margin(halves, design.grouping)
+    for part in halves:
+        for seed in range(20):
+            shifts = offsets(part, group(part, design.grouping, seed))
+            assert np.abs(shifts).max() <= margin - 1
+
+
+def test_offsets_beyond_the_canvas_are_refused(learn, scan, design):
+    from studylib.errors import StageError
+    from studylib.grouping import group
+    from studylib.learn.batches import group_batch
+
+    groups = group(scan.positions, design.grouping, 1)
+    with pytest.raises(StageError, match="beyond the canvas"):
+        group_batch(scan, groups, margin=3)

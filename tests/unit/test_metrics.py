@@ -36,7 +36,13 @@ def test_ssim_and_ms_ssim_agree_with_tensorflow(pair):
 
 
 def test_fewer_scales_on_a_small_region():
-    assert [metrics.n_scales((s, 400)) for s in (176, 175, 90, 64, 30)] == [5, 4, 4, 3, 2]
+    assert [metrics.n_scales((s, 400)) for s in (176, 175, 99, 98, 64, 30, 15)] == [5, 4, 4, 3, 3, 2, 1]
+
+
+@pytest.mark.parametrize("side", [15, 21, 22, 43, 44, 90, 98, 99, 170, 175, 176])
+def test_every_size_from_the_window_up_is_scored(side):
+    truth = np.random.default_rng(side).random((side, 200))
+    assert metrics.ms_ssim(truth, truth) == pytest.approx(1, abs=1e-9)
 
 
 def test_psnr_uses_the_range_of_the_truth():
