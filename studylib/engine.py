@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from studylib.verify import verify
 ROOT = provenance.ROOT
 LOG = "cli/run_phase_g_dense.log"
 RUN = "plan/run.json"
+BAR = re.compile(r"\d+%\|")
 BLOCKER = "analysis/blocker.txt"
 KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
 
@@ -145,19 +147,51 @@ def _snakemake(hub: Hub, stage: Stage, cores: int) -> None:
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
-            "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
-            "--rerun-triggers", "mtime", "input", "--nolock", "--", *stage.outputs,
-        ],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    if done.returncode:
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
+        "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "input", "--nolock", "--", *stage.outputs,
+    ]  # fmt: skip
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
+        _follow(process, hub / stage.log)
+        said.seek(0)
+        text = said.read()
+    if process.returncode:
         log = hub / stage.log
-        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        tail = text[-6000:] if text else done.stdout[-3000:] + done.stderr[-3000:]
-        raise StageError(f"stage {stage.name} failed", tail)
+        told = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        raise StageError(f"stage {stage.name} failed", told[-6000:] or text[-6000:])
+
+
+def _follow(process: subprocess.Popen, log: Path) -> None:
+    """Wait for a stage; meanwhile show its progress bar, on a terminal in place, elsewhere now and then."""
+    terminal = sys.stdout.isatty()
+    pause, shown = (0.5 if terminal else 30.0), ""
+    try:
+        while True:
+            try:
+                process.wait(timeout=pause)
+                return
+            except subprocess.TimeoutExpired:
+                bars = [line for line in _tail(log).splitlines() if BAR.search(line)]
+                if bars and bars[-1] != shown:
+                    shown = bars[-1]
+                    print(f"\r\x1b[K      {shown}" if terminal else f"      {shown}", end="" if terminal else "\n", flush=True)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+        if terminal and shown:
+            print("\r\x1b[K", end="", flush=True)
+
+
+def _tail(path: Path, size: int = 2000) -> str:
+    """Return the end of a text file, empty if there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read().decode("utf-8", errors="replace")
 
 
 def finish(hub: Hub, say) -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from studylib import progress
 from studylib.dataset import Scan
 from studylib.design import IterationSettings
 from studylib.errors import StageError
@@ -70,9 +70,11 @@ def lsqml(scan: Scan, settings: IterationSettings, seed: int) -> Reconstruction:
     task = _task(scan, settings, seed)
     loss = []
     start = time.perf_counter()
-    for _ in tqdm(range(settings.epochs), desc="LSQML", unit="epoch", mininterval=1):
-        task.run(1)
-        loss.append(_last_loss(task))
+    with progress.bar(settings.epochs, "LSQML", "epoch") as bar:
+        for _ in range(settings.epochs):
+            task.run(1)
+            loss.append(_last_loss(task))
+            bar.update(1)
     seconds = time.perf_counter() - start
     image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
     if not np.isfinite(image).all():

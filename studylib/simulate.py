@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from studylib import progress
 from studylib.design import SampleSettings
 from studylib.errors import InputError
 from studylib.windows import extract
@@ -116,7 +116,7 @@ def count_photons(
     """
     n_pixels = probe.shape[0]
     out = np.empty((len(positions), n_pixels, n_pixels), dtype=np.float32)
-    with tqdm(total=len(positions), desc="simulate", unit="pattern", mininterval=1) as bar:
+    with progress.bar(len(positions), "simulate", "pattern") as bar:
         start = 0
         for expected in intensities(image, probe, positions, batch):
             counts = generator.poisson(expected)

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from tqdm.auto import tqdm
 
+from studylib import progress
 from studylib.dataset import Scan
 from studylib.design import GroupingSettings, TrainingSettings
 from studylib.errors import StageError
@@ -60,7 +60,7 @@ class _Recorder(keras.callbacks.Callback):
         self.trunk, self.attempt = trunk_model, attempt
         self.rows: list[dict[str, float]] = []
         self.best, self.weights = np.inf, trunk_model.get_weights()
-        self.bar = tqdm(total=settings.steps, desc=f"train {name}", unit="step", mininterval=2)
+        self.bar = progress.bar(settings.steps, f"train {name}", "step")
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None) -> None:
