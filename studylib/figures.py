@@ -25,29 +25,38 @@ def _scale_bar(axes, shape: tuple[int, int]) -> None:
 
 
 def arms(comparison: Comparison, channel: str) -> Figure:
-    """Draw truth and arms above, the errors of the arms below."""
+    """Draw truth and arms below one another: the scanned box, its middle magnified, the error."""
     from studylib.compare import channels
 
     pairs = {m: channels(comparison.images[m], comparison.truth)[channel] for m in MODELS}
     truth = pairs[MODELS[0]][1]
+    rows, columns = truth.shape
+    side = min(rows, columns) // 2
+    middle = (slice((rows - side) // 2, (rows + side) // 2), slice((columns - side) // 2, (columns + side) // 2))
     low, high = np.percentile(truth, [0.5, 99.5])
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    grid = figure.subplots(2, 4)
-    for axes, name, image in zip(
-        grid[0], ("truth", *MODELS), (truth, *(pairs[m][0] for m in MODELS)), strict=True
-    ):
-        shown = axes.imshow(image, vmin=low, vmax=high, cmap="gray" if channel == "amplitude" else "viridis")
-        axes.set_title(name)
-        _scale_bar(axes, truth.shape)
-    figure.colorbar(shown, ax=grid[0], label=f"{channel}{' [rad]' if channel == 'phase' else ''}")
-    grid[1, 0].set_axis_off()
+    look = {"vmin": low, "vmax": high, "cmap": "gray" if channel == "amplitude" else "viridis"}
     limit = (high - low) / 2
-    for axes, model in zip(grid[1, 1:], MODELS, strict=True):
-        shown = axes.imshow(pairs[model][0] - truth, vmin=-limit, vmax=limit, cmap="RdBu_r")
-        axes.set_title(f"{model} - truth", fontsize=9)
-    figure.colorbar(shown, ax=grid[1], label="error")
+    unit = " [rad]" if channel == "phase" else ""
+    # An inch and a half a row, as wide as the pictures then are.
+    figure = Figure(figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 7.2), layout="constrained")
+    grid = figure.subplots(4, 3, width_ratios=(columns, rows, columns))
+    for axes, name in zip(grid, ("truth", *MODELS), strict=True):
+        image = truth if name == "truth" else pairs[name][0]
+        shown = axes[0].imshow(image, **look)
+        axes[0].set_ylabel(name)
+        _scale_bar(axes[0], truth.shape)
+        axes[1].imshow(image[middle], **look)
+        if name == "truth":
+            axes[2].set_axis_off()
+        else:
+            error = axes[2].imshow(image - truth, vmin=-limit, vmax=limit, cmap="RdBu_r")
+    for axes, title in zip(grid[0], (f"{channel}{unit}", "its middle", ""), strict=True):
+        axes.set_title(title, fontsize=10)
+    grid[1, 2].set_title("error: arm - truth", fontsize=10)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
+    figure.colorbar(shown, ax=grid[:, 0], location="left", shrink=0.6)
+    figure.colorbar(error, ax=grid[:, 2], shrink=0.6)
     return figure
 
 

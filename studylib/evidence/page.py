@@ -28,6 +28,23 @@ def delta_table(evidence: dict[str, Any]) -> HTML:
     return _table(pd.DataFrame(rows))
 
 
+def verdict(evidence: dict[str, Any]) -> HTML:
+    """Return in words who is ahead in the phase of the split that the deltas are of."""
+    told = evidence["deltas"]
+    origin = evidence["provenance"]
+    parts = []
+    for other in MODELS[1:]:
+        better = {"ms_ssim": told[f"vs_{other}"]["ms_ssim"]["phase"], "mae": -told[f"vs_{other}"]["mae"]["phase"]}
+        words = [
+            f"{'ahead' if gain > 0 else 'behind' if gain < 0 else 'level'} in {LABELS[metric]} "
+            f"({signed(told[f'vs_{other}'][metric]['phase'], metric)})"
+            for metric, gain in better.items()
+        ]
+        parts.append(f"against {other} it is {' and '.join(words)}")
+    where = f"Phase, {evidence['deltas_split']} split, {origin['dose']} photons a pattern, {origin['view']} view"
+    return HTML(f"<p><b>{escape(where)}.</b> PtychoPINN: {escape('; '.join(parts))}.</p>")
+
+
 def score_table(hub: Hub) -> HTML:
     """Return every model's scores and costs, by split."""
     rows = []
@@ -68,8 +85,11 @@ def curves(hub: Hub, dose: int, view: str) -> Figure:
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:
     """Return the overlap metrics of both halves."""
     metrics = read_json(hub.overlap_metrics(dose, view), "run 02_overlap")
-    frame = pd.DataFrame(metrics).round(4).rename_axis("metric").reset_index()
-    return _table(frame)
+    rows = [
+        {"metric": name} | {split: "none" if m[name] is None else f"{m[name]:.4g}" for split, m in metrics.items()}
+        for name in next(iter(metrics.values()))
+    ]
+    return _table(pd.DataFrame(rows))
 
 
 def provenance_table(evidence: dict[str, Any]) -> HTML:
