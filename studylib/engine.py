@@ -96,18 +96,32 @@ def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False,
     StageError
         A stage failed, or the verification did.
     """
-    hub.root.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(hub)
     try:
-        with FileLock(f"{hub.root}.lock", timeout=0):
-            prepare(hub, run, base, clobber)
-            with (hub / LOG).open("a", encoding="utf-8") as log:
-                _phases(hub, run, cores, lambda line: _say(log, line))
-    except Timeout:
-        raise InputError("hub", hub.root.name, "a hub that no other run is writing to", "wait for it") from None
-    except PermissionError as error:
-        raise InputError("hub", hub.root.name, f"a folder that can be written to ({error.strerror})", "give another --hub") from error
+        prepare(hub, run, base, clobber)
+        with (hub / LOG).open("a", encoding="utf-8") as log:
+            _phases(hub, run, cores, lambda line: _say(log, line))
     finally:
-        Path(f"{hub.root}.lock").unlink(missing_ok=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock(hub: Hub) -> FileLock:
+    """Return the hub's lock, held; it lies beside the hub."""
+    lock = FileLock(f"{hub.root}.lock", timeout=0)
+    try:
+        hub.root.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            "hub", hub.root, "a hub that no other run is writing to", "wait for that run, or give another --hub"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            "hub", hub.root, f"a folder that can be written to ({error.strerror})",
+            "give --hub a folder of yours, such as reports/my-run",
+        ) from error  # fmt: skip
+    return lock
 
 
 def _say(log, line: str) -> None:

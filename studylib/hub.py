@@ -49,7 +49,7 @@ class Hub:
         except OSError as error:
             raise InputError(
                 "hub",
-                self.root.name,
+                self.root,
                 f"a folder that can be written to ({error.strerror})",
                 "give --hub a folder of yours, such as reports/my-run",
             ) from error

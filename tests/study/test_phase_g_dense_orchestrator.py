@@ -164,3 +164,13 @@ def test_a_base_with_pickles_is_refused(tmp_path):
 def test_a_commands_document_that_is_no_file_is_refused(tmp_path):
     done = studylib("dense", "--hub", str(tmp_path / "h"), AUTHORITATIVE_CMDS_DOC="docs/none.md")
     assert done.returncode == 2 and "AUTHORITATIVE_CMDS_DOC" in done.stderr
+
+
+def test_a_hub_in_use_is_refused_and_its_lock_stays(tmp_path):
+    from filelock import FileLock
+
+    hub = tmp_path / "busy"
+    with FileLock(f"{hub}.lock"):
+        done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+        assert done.returncode == 2 and "no other run" in done.stderr
+        assert (tmp_path / "busy.lock").exists() and not hub.exists()
