@@ -17,7 +17,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence collect test nbval lab bench verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab bench verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -47,12 +47,30 @@ test: $(VENV)/ready  ## all tests, the stage notebooks included
 	$(MAKE) nbval
 
 NBVAL = $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider
+BASELINE = $(BIN)/python -m papermill --no-progress-bar notebooks/03_train.ipynb \
+	reports/scratch/notebooks/03_train_baseline.ipynb -p arm baseline
+TRAINED := $(addprefix notebooks/,00_design.ipynb 01_generate.ipynb 02_overlap.ipynb 03_train.ipynb)
+COMPARED := $(addprefix notebooks/,04_reconstruct.ipynb 05_compare.ipynb 06_evidence.ipynb)
 
 nbval: $(VENV)/ready  ## the stage notebooks against their stored outputs, on the smoke profile
 	rm -rf reports/scratch
-	$(NBVAL) notebooks/00_design.ipynb notebooks/01_generate.ipynb notebooks/02_overlap.ipynb notebooks/03_train.ipynb
-	$(BIN)/python -m papermill --no-progress-bar notebooks/03_train.ipynb reports/scratch/notebooks/03_train_baseline.ipynb -p arm baseline
-	$(NBVAL) notebooks/04_reconstruct.ipynb notebooks/05_compare.ipynb notebooks/06_evidence.ipynb
+	$(NBVAL) $(TRAINED)
+	$(BASELINE)
+	$(NBVAL) $(COMPARED)
+
+# The outputs of cells tagged not-stored (progress bars, large pictures) are left out of the repository.
+define store
+$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(1)
+$(BIN)/jupyter nbconvert --to notebook --inplace --TagRemovePreprocessor.enabled=True \
+	--TagRemovePreprocessor.remove_all_outputs_tags=not-stored $(1)
+
+endef
+
+notebooks: $(VENV)/ready  ## run the stage notebooks on the smoke profile and store their outputs
+	rm -rf reports/scratch
+	$(foreach notebook,$(TRAINED),$(call store,$(notebook)))
+	$(BASELINE)
+	$(foreach notebook,$(COMPARED),$(call store,$(notebook)))
 
 lab: $(VENV)/ready  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -38,7 +38,7 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     limit = (high - low) / 2
     unit = " [rad]" if channel == "phase" else ""
     # An inch and a half a row, as wide as the pictures then are.
-    figure = Figure(figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 7.2), layout="constrained")
+    figure = Figure(figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 7.2), dpi=72, layout="constrained")
     grid = figure.subplots(4, 3, width_ratios=(columns, rows, columns))
     for axes, name in zip(grid, ("truth", *MODELS), strict=True):
         image = truth if name == "truth" else pairs[name][0]

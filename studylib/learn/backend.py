@@ -23,7 +23,7 @@ def use_backend(name: str) -> None:
         if running != name:
             raise InputError("backend", name, f"{running}, on which Keras already runs", "restart the kernel")
     os.environ["KERAS_BACKEND"] = name
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def device() -> str:
