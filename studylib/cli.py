@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | verify | record | mapped-tests."""
+"""Command line: python -m studylib dense | verify | record | mapped-tests | schema."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
+    commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
     return top
 
 
@@ -113,4 +114,13 @@ def _mapped_tests(options: argparse.Namespace) -> int:
     return run_mapped_tests(_existing(options.hub))
 
 
-COMMANDS = {"dense": _dense, "verify": _verify, "record": _record, "mapped-tests": _mapped_tests}
+def _schema(options: argparse.Namespace) -> int:
+    import json
+
+    from studylib.evidence.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2, sort_keys=True))
+    return 0
+
+
+COMMANDS = {"dense": _dense, "verify": _verify, "record": _record, "mapped-tests": _mapped_tests, "schema": _schema}

@@ -59,7 +59,8 @@ def compare_arms(hub: Hub, design: StudyDesign, dose: int, view: str, split: str
     canvases, cost = _canvases(hub, scan, dose, view, split)
     box = scanned_box(scan.positions)
     truth = dataset.load_truth(source)[box.slices]
-    images, rows, registration, curves = {}, [], {}, {}
+    images, rows, curves = {}, [], {}
+    registration: dict[str, Any] = {}
     for model in MODELS:
         image = canvases[model][box.slices]
         gauge = register.fit_gauge(image, truth)

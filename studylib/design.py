@@ -72,9 +72,7 @@ class GroupingSettings(Frozen):
     @model_validator(mode="after")
     def _oversampling(self) -> GroupingSettings:
         if self.n_neighbours < self.group_size:
-            raise ValueError(
-                f"OVERSAMPLING-001: K={self.n_neighbours} must be at least C={self.group_size}"
-            )
+            raise ValueError(f"OVERSAMPLING-001: K={self.n_neighbours} must be at least C={self.group_size}")
         return self
 
 

@@ -142,7 +142,11 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> None:
                 command = stage.command("python", "notebooks")
                 _snakemake(hub, stage, cores)
                 scrub(hub)
-                say(f"      {stage.name}: {provenance.stamps(hub)[stage.name]['seconds']:.1f} s" if (hub / f"analysis/stages/{stage.name}.json").is_file() else f"      {stage.name}")
+                say(
+                    f"      {stage.name}: {provenance.stamps(hub)[stage.name]['seconds']:.1f} s"
+                    if (hub / f"analysis/stages/{stage.name}.json").is_file()
+                    else f"      {stage.name}"
+                )
         command = "python -m studylib verify"
         finish(hub, say)
     except Exception as error:
@@ -190,7 +194,11 @@ def _follow(process: subprocess.Popen, log: Path) -> None:
                 bars = [line for line in _tail(log).splitlines() if BAR.search(line)]
                 if bars and bars[-1] != shown:
                     shown = bars[-1]
-                    print(f"\r\x1b[K      {shown}" if terminal else f"      {shown}", end="" if terminal else "\n", flush=True)
+                    print(
+                        f"\r\x1b[K      {shown}" if terminal else f"      {shown}",
+                        end="" if terminal else "\n",
+                        flush=True,
+                    )
     finally:
         if process.poll() is None:
             process.terminate()
@@ -227,7 +235,8 @@ def finish(hub: Hub, say) -> None:
         raise StageError("verification failed: " + outcome.problems[0], "\n".join(outcome.problems))
     say(f"verified: {outcome.checks} checks")
     for what, path in (
-        ("deltas", DELTAS), ("digest", "analysis/metrics_digest.md"), ("logs", "cli/"), ("report", "analysis/report.html"),
+        ("deltas", DELTAS), ("digest", "analysis/metrics_digest.md"), ("logs", "cli/"),
+        ("report", "analysis/report.html"),
     ):  # fmt: skip
         say(f"  {what:<7} {path}")
     say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())

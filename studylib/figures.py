@@ -104,9 +104,9 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
     """Draw the scan (grey), the kept positions, and one probe disc a split."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*before.T, s=1, color="lightgrey", label="scan")
+    axes.scatter(before[:, 0], before[:, 1], s=1, color="lightgrey", label="scan")
     for (split, where), colour in zip(kept.items(), ("#0072b2", "#d55e00"), strict=True):
-        axes.scatter(*where.T, s=6, color=colour, label=f"{split}: {len(where)}")
+        axes.scatter(where[:, 0], where[:, 1], s=6, color=colour, label=f"{split}: {len(where)}")
         angle = np.linspace(0, 2 * np.pi, 60)
         middle = where[np.argmin(np.linalg.norm(where - where.mean(axis=0), axis=1))]
         axes.plot(middle[0] + diameter / 2 * np.cos(angle), middle[1] + diameter / 2 * np.sin(angle), color=colour)

@@ -89,8 +89,8 @@ def _last_loss(task) -> float:
 
 def _task(scan: Scan, settings: IterationSettings, seed: int):
     ready_torchvision()
-    import ptychi.api as api
     import torch
+    from ptychi import api
     from ptychi.api.task import PtychographyTask
 
     n = scan.n_pixels
@@ -106,7 +106,7 @@ def _task(scan: Scan, settings: IterationSettings, seed: int):
     # The bilinear window of the simulation. pty-chi centres a window on (N - 1)/2, the study on N/2.
     o.patch_interpolation_method = api.PatchInterpolationMethods.BILINEAR
     o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
-    o.position_origin_coords = np.full(2, -0.5)
+    o.position_origin_coords = np.full(2, -0.5)  # type: ignore[assignment]  # its code wants an array
     o.remove_object_probe_ambiguity.enabled = False
     options.probe_options.optimizable = False
     options.probe_position_options.optimizable = False

@@ -100,9 +100,10 @@ def ms_ssim(image: NDArray, truth: NDArray, sigma: float = 0.0) -> float:
     if sigma:
         image, truth = gaussian_filter(image, sigma), gaussian_filter(truth, sigma)
     weights = np.array(WANG_2003[: n_scales(truth.shape)])
-    pair = [torch.from_numpy(np.array(a, dtype=np.float64))[None, None] for a in (image, truth)]
+    tried, true = (torch.from_numpy(np.array(a, dtype=np.float64))[None, None] for a in (image, truth))
     value = multiscale_structural_similarity_index_measure(
-        *pair,
+        tried,
+        true,
         sigma=1.5,
         kernel_size=KERNEL,
         data_range=data_range(truth),
@@ -152,7 +153,7 @@ def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorre
     ring = np.ceil(radius / 0.5 * n_rings).astype(int).ravel()
 
     def total(values: NDArray) -> NDArray[np.float64]:
-        return np.bincount(ring, values.ravel())[1 : n_rings + 1]
+        return np.bincount(ring, weights=values.ravel()).astype(np.float64)[1 : n_rings + 1]
 
     power = np.sqrt(total(np.abs(a) ** 2) * total(np.abs(b) ** 2))
     cross = total((a * np.conj(b)).real)

@@ -41,9 +41,7 @@ def read_members(path: str | Path, names: Iterable[str], remedy: str) -> dict[st
         raise InputError("file", path.name, f"a readable NPZ ({error})", remedy) from error
 
 
-def _read(
-    archive: np.lib.npyio.NpzFile, listed: list[str], name: str, path: Path, remedy: str
-) -> NDArray:
+def _read(archive: np.lib.npyio.NpzFile, listed: list[str], name: str, path: Path, remedy: str) -> NDArray:
     count = listed.count(f"{name}.npy")
     if count != 1:
         what = "missing" if count == 0 else f"listed {count} times"

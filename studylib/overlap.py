@@ -23,9 +23,7 @@ def mean_spacing(positions: NDArray[np.float64]) -> float:
     return float((b + np.sqrt(b**2 + 4 * (n - 1) * width * height)) / (2 * (n - 1)))
 
 
-def _greedy(
-    positions: NDArray[np.float64], order: NDArray[np.intp], distance: float
-) -> NDArray[np.intp]:
+def _greedy(positions: NDArray[np.float64], order: NDArray[np.intp], distance: float) -> NDArray[np.intp]:
     """Keep each position, in order, that has no kept one nearer than the distance."""
     tree = cKDTree(positions)
     free = np.ones(len(positions), dtype=bool)
@@ -112,9 +110,7 @@ def members_overlap(
     return float(disc_overlap(nearest, diameter).mean())
 
 
-def images_overlap(
-    positions: NDArray[np.float64], diameter: float, n_neighbours: int = 6
-) -> float:
+def images_overlap(positions: NDArray[np.float64], diameter: float, n_neighbours: int = 6) -> float:
     """M2: mean f of each distinct position to its K = 6 nearest others."""
     distinct = np.unique(positions, axis=0)
     k = min(n_neighbours, len(distinct) - 1)
@@ -122,9 +118,7 @@ def images_overlap(
     return float(disc_overlap(distance[:, 1:], diameter).mean())
 
 
-def groups_overlap(
-    positions: NDArray[np.float64], groups: NDArray[np.intp], diameter: float
-) -> float:
+def groups_overlap(positions: NDArray[np.float64], groups: NDArray[np.intp], diameter: float) -> float:
     """M3: mean over groups of the mean f to every other group whose centre is nearer than D."""
     centres = positions[groups].mean(axis=1)
     tree = cKDTree(centres)

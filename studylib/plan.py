@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studylib.design import (
-    SPLITS, Frozen, check_algorithm, check_backend, check_dose, check_profile, check_split, check_view,
+    SPLITS,
+    Frozen,
+    check_algorithm,
+    check_backend,
+    check_dose,
+    check_profile,
+    check_split,
+    check_view,
 )  # fmt: skip
 from studylib.errors import InputError
 

@@ -16,7 +16,8 @@ from studylib.errors import InputError
 from studylib.hub import Hub, read_json, write_json
 
 PACKAGES = (
-    "keras", "torch", "tensorflow", "ptychi", "numpy", "scipy", "scikit-image", "torchmetrics", "papermill", "snakemake",
+    "keras", "torch", "tensorflow", "ptychi", "numpy", "scipy", "scikit-image", "torchmetrics", "papermill",
+    "snakemake",
 )  # fmt: skip
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS_DOC = "docs/TESTING_GUIDE.md"

@@ -34,9 +34,7 @@ class Sample:
     name: str
 
 
-def dead_leaves(
-    size: int, seed: int, smallest: float = 6.0, largest: float = 24.0
-) -> NDArray[np.complex64]:
+def dead_leaves(size: int, seed: int, smallest: float = 6.0, largest: float = 24.0) -> NDArray[np.complex64]:
     """Return a dead-leaves object of one material: discs of random thickness that cover one another.
 
     A thickness t in 0..1 gives the phase t rad and the amplitude 1 - t/4, so the phase spans 0..1 rad
@@ -158,9 +156,7 @@ def load_base(path: str | Path) -> Sample:
     probe, image = members["probeGuess"], members["objectGuess"]
     n_pixels = probe.shape[0]
     if probe.shape[0] != probe.shape[1] or n_pixels % 16 or n_pixels < 32:
-        raise InputError(
-            "probeGuess", probe.shape, "a square array, its side a multiple of 16 from 32 up", remedy
-        )
+        raise InputError("probeGuess", probe.shape, "a square array, its side a multiple of 16 from 32 up", remedy)
     # Two halves, a guard band of one window, and windows that stay inside.
     least = 3 * n_pixels
     if min(image.shape) < least:

@@ -31,9 +31,7 @@ def scan_positions(
     return np.clip(positions, half, np.array([shape[1], shape[0]]) - half - 1)
 
 
-def split_along_y(
-    positions: NDArray[np.float64], n_rows: int, n_pixels: int
-) -> dict[str, NDArray[np.intp]]:
+def split_along_y(positions: NDArray[np.float64], n_rows: int, n_pixels: int) -> dict[str, NDArray[np.intp]]:
     """Return the indices of the two halves; a guard band keeps their illuminated rows apart.
 
     The last training row and the first test row are one window apart, so no object pixel lies in
@@ -88,9 +86,7 @@ def scale_probe(
     dose: int,
 ) -> NDArray[np.complex64]:
     """Return the probe in sqrt(photons): the mean of sum(lambda) over the positions is the dose."""
-    mean = np.mean(
-        np.concatenate([p.sum((1, 2)) for p in intensities(image, probe, positions)])
-    )
+    mean = np.mean(np.concatenate([p.sum((1, 2)) for p in intensities(image, probe, positions)]))
     return (probe * np.sqrt(dose / mean)).astype(np.complex64)
 
 
@@ -122,9 +118,7 @@ def count_photons(
             counts = generator.poisson(expected)
             amplitude = (np.sqrt(counts) / scale).astype(np.float32)
             if (to_counts(amplitude, scale) != counts).any():
-                raise InputError(
-                    "dose", int(counts.max()), "counts a pixel that float32 holds", "lower the dose"
-                )
+                raise InputError("dose", int(counts.max()), "counts a pixel that float32 holds", "lower the dose")
             out[start : start + len(counts)] = amplitude
             start += len(counts)
             bar.update(len(counts))

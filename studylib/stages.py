@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from studylib.windows import extract
 
 
 def write_design(hub: Hub, profile: str) -> StudyDesign:
-    """A: write the frozen design."""
+    """Write the frozen design (A)."""
     start = time.perf_counter()
     design = StudyDesign.for_profile(profile)
     path = write_json(hub / "analysis/design.json", design.model_dump(mode="json"))
@@ -136,9 +136,7 @@ def make_view(
             keep = keep[chosen]
         thinned = scan.take(keep)
         metadata = scan.metadata | {"view": view, "overlap": VIEWS[view], "s_img": s_img}
-        thinned = Scan(
-            thinned.diffraction, scan.probe, thinned.positions, scan.scale, scan.shape, metadata
-        )
+        thinned = Scan(thinned.diffraction, scan.probe, thinned.positions, scan.scale, scan.shape, metadata)
         patches = dataset.load_patches(source)[keep] if split == "train" else None
         outputs.append(dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches))
         groups = group(thinned.positions, design.grouping, design.seeds.grouping, n_groups or None)
@@ -217,7 +215,7 @@ def reconstruct(hub: Hub, profile: str, dose: int, view: str, split: str, algori
         "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
         "peak_memory_mib": np.float64(result.peak_memory_mib),
     }  # fmt: skip
-    write_with(path, lambda file: np.savez(file, **members))
+    write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
     stamp(
         hub, f"04_reconstruct_dose{dose}_{view}_{split}", inputs=[source], outputs=[path],
         seconds=time.perf_counter() - start,
@@ -250,7 +248,7 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: s
         write_table(folder / "comparison_metrics.csv", comparison.rows),
         write_with(
             folder / "reconstructions.npz",
-            lambda file: np.savez(file, truth=comparison.truth, **comparison.images),
+            lambda file: np.savez(file, truth=comparison.truth, **comparison.images),  # type: ignore[arg-type]
         ),
         write_json(folder / "cost.json", comparison.cost),
         write_json(folder / "registration.json", comparison.registration),
@@ -274,7 +272,9 @@ def draw(comparison, folder: Path) -> list[Path]:
         "amplitude.png": figures.arms(comparison, "amplitude"),
         "frc.png": figures.ring_correlation(comparison.frc),
     }
-    return [write_with(folder / name, lambda f, fig=fig: fig.savefig(f, format="png", dpi=110)) for name, fig in drawn.items()]
+    return [
+        write_with(folder / name, partial(picture.savefig, format="png", dpi=110)) for name, picture in drawn.items()
+    ]
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -292,8 +292,3 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     return write_text(path, buffer.getvalue())
-
-
-def as_record(item: Any) -> dict[str, Any]:
-    """Return a dataclass as a dictionary."""
-    return asdict(item)

@@ -35,16 +35,10 @@ def _corners(
 def _taps(fraction: NDArray[np.float64]) -> list[tuple[int, int, NDArray[np.float64]]]:
     """Return the four bilinear neighbours as (row offset, column offset, weights (positions,))."""
     row, column = fraction[:, 0], fraction[:, 1]
-    return [
-        (dr, dc, np.where(dr, row, 1 - row) * np.where(dc, column, 1 - column))
-        for dr in (0, 1)
-        for dc in (0, 1)
-    ]
+    return [(dr, dc, np.where(dr, row, 1 - row) * np.where(dc, column, 1 - column)) for dr in (0, 1) for dc in (0, 1)]
 
 
-def extract(
-    image: NDArray, positions: NDArray[np.float64], n_pixels: int
-) -> NDArray:
+def extract(image: NDArray, positions: NDArray[np.float64], n_pixels: int) -> NDArray:
     """Cut the windows of an image.
 
     Parameters
@@ -75,9 +69,7 @@ def extract(
     return out
 
 
-def place(
-    patches: NDArray, positions: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray:
+def place(patches: NDArray, positions: NDArray[np.float64], shape: tuple[int, int]) -> NDArray:
     """Add the windows up on a canvas; the adjoint of `extract`.
 
     Parameters
@@ -96,7 +88,7 @@ def place(
     whole, fraction = _corners(positions, n_pixels, shape)
     canvas = np.zeros((shape[0] + 1, shape[1] + 1), dtype=patches.dtype)
     for dr, dc, weight in _taps(fraction):
-        for (row, column), w, patch in zip(whole + (dr, dc), weight, patches, strict=True):
+        for (row, column), w, patch in zip(whole + np.array([dr, dc]), weight, patches, strict=True):
             if w:
                 canvas[row : row + n_pixels, column : column + n_pixels] += w * patch
     return canvas[: shape[0], : shape[1]]

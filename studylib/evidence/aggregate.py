@@ -43,7 +43,5 @@ def highlights(summary: dict[str, Any]) -> str:
     out = []
     for model in MODELS:
         a = summary["aggregate_metrics"][model]
-        out.append(
-            f"{model}: phase MS-SSIM {a['ms_ssim']['mean_phase']:.3f}, phase MAE {a['mae']['mean_phase']:.6f}\n"
-        )
+        out.append(f"{model}: phase MS-SSIM {a['ms_ssim']['mean_phase']:.3f}, phase MAE {a['mae']['mean_phase']:.6f}\n")
     return "".join(out)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+Table = dict[str, dict[str, dict[str, Any]]]
+"""Numbers by model, metric and channel."""
+
 OTHERS = ("Baseline", "PtyChi")
 LABELS = {"ms_ssim": "MS-SSIM", "mae": "MAE"}
 DECIMALS = {"ms_ssim": 3, "mae": 6}
 ORDER = [(metric, other) for metric in ("ms_ssim", "mae") for other in OTHERS]
 
 
-def deltas_of(table: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
+def deltas_of(table: Table) -> dict[str, Any]:
     """Return the deltas of one comparison table (model -> metric -> channel)."""
     return {
         f"vs_{other}": {

@@ -66,7 +66,9 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
     for split in sorted(splits):
         data = b64encode((hub.comparison(dose, view, split) / name).read_bytes()).decode()
         text = escape(f"{name.removesuffix('.png')}: truth and arms, {split} split, dose {dose}, {view}")
-        out.append(f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>')
+        out.append(
+            f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+        )
     return HTML("\n".join(out))
 
 

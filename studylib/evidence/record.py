@@ -32,7 +32,10 @@ def append_attempt(hub: Hub, fix_plan: Path) -> str:
     ]
     commit = (origin["git_commit"] or "none")[:10] + ("+dirty" if origin["git_dirty"] else "")
     row = "| " + " | ".join(
-        [content["generated_at"], str(origin["dose"]), origin["view"], content["deltas_split"], *cells, commit, hub.root.name]
+        [
+            content["generated_at"], str(origin["dose"]), origin["view"], content["deltas_split"], *cells, commit,
+            hub.root.name,
+        ]
     ) + " |"  # fmt: skip
     text = fix_plan.read_text(encoding="utf-8")
     if HEADING not in text:

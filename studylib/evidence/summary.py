@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _number(text: str | None, name: str) -> float | None:
         value = float(text)
     except ValueError:
         raise StageError(f"{name}: {text!r} is not a number") from None
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise StageError(f"{name}: {text} is not finite")
     return value
 

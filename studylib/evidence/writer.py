@@ -60,9 +60,7 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
     return result
 
 
-def write_deltas(
-    hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any]
-) -> dict[str, Any]:
+def write_deltas(hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any]) -> dict[str, Any]:
     """Validate and write metrics_delta_summary.json and its pretty twin.
 
     Raises
@@ -105,7 +103,5 @@ def manifest(content: dict[str, Any]) -> dict[str, Any]:
         "n_failed": content["n_failed"],
         "n_executed": content["n_jobs"],
         "jobs": [{k: job[k] for k in keys} for job in content["jobs"]],
-        "execution_results": [
-            {k: job[k] for k in (*keys, "status", "comparison_metrics")} for job in content["jobs"]
-        ],
+        "execution_results": [{k: job[k] for k in (*keys, "status", "comparison_metrics")} for job in content["jobs"]],
     }

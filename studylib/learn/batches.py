@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +15,8 @@ from studylib.errors import StageError
 from studylib.grouping import group, offsets
 from studylib.learn.symmetry import Symmetry
 
-Batch = tuple[object, object]
+Batch = tuple[Any, Any]
+"""Input and target of a step."""
 
 
 class Stream(keras.utils.PyDataset):
@@ -39,9 +41,7 @@ class Stream(keras.utils.PyDataset):
         return next(self._batches)
 
 
-def shuffled(
-    draw: Callable[[int], NDArray], size: int, generator: np.random.Generator
-) -> Iterator[NDArray]:
+def shuffled(draw: Callable[[int], NDArray], size: int, generator: np.random.Generator) -> Iterator[NDArray]:
     """Yield index blocks for ever: a fresh draw by seed each pass, the incomplete last one left out."""
     while True:
         pool = draw(int(generator.integers(2**31)))
@@ -64,7 +64,7 @@ def pattern_batches(
     """
     everything = np.arange(len(scan.positions))
     for chosen in shuffled(lambda _: everything, size, generator):
-        turn = symmetries[generator.integers(len(symmetries))].image
+        turn = symmetries[int(generator.integers(len(symmetries)))].image
         yield turn(np.sqrt(scan.take(chosen).counts)), (turn(amplitude[chosen]), turn(phase[chosen]))
 
 
@@ -82,7 +82,7 @@ def group_batches(
     under one of the probe's symmetries.
     """
     for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
-        symmetry = symmetries[generator.integers(len(symmetries))]
+        symmetry = symmetries[int(generator.integers(len(symmetries)))]
         (amplitudes, shifts), counts = group_batch(scan, groups, margin)
         yield (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
 

@@ -91,10 +91,7 @@ class Diffraction(keras.layers.Layer):
         weight = ops.square(self.probe_real) + ops.square(self.probe_imag)
         weight = weight / ops.max(weight) + 1e-3
         total = ops.sum(place(weight, rows, columns), axis=1, keepdims=True) + 1e-6
-        mean = [
-            ops.sum(place(weight * part, rows, columns), axis=1, keepdims=True) / total
-            for part in (real, imag)
-        ]
+        mean = [ops.sum(place(weight * part, rows, columns), axis=1, keepdims=True) / total for part in (real, imag)]
         return extract(mean[0], rows, columns), extract(mean[1], rows, columns)
 
 

@@ -22,6 +22,7 @@ class SpaceToDepth(layers.Layer):
     """(N, N, c) to (N/4, N/4, 16 c): every convolution then runs at a sixteenth of the pixels."""
 
     def call(self, x):
+        """Return (batch, N/4, N/4, 16 c) from (batch, N, N, c)."""
         n, c = x.shape[1], x.shape[3]
         x = ops.reshape(x, (-1, n // STEM, STEM, n // STEM, STEM, c))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, n // STEM, n // STEM, STEM**2 * c))
@@ -32,6 +33,7 @@ class DepthToSpace(layers.Layer):
     """(n, n, 16) to (4n, 4n): the inverse of the stem."""
 
     def call(self, x):
+        """Return (batch, 4n, 4n) from (batch, n, n, 16)."""
         n = x.shape[1]
         x = ops.reshape(x, (-1, n, n, STEM, STEM))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, n * STEM, n * STEM))
@@ -45,6 +47,7 @@ class ObjectRange(layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
 
     def call(self, amplitude, phase):
+        """Return amplitude in 0..1.2 and phase, rad, from two maps of logits."""
         return 1.2 * ops.sigmoid(amplitude), np.pi * ops.tanh(phase)
 
 
@@ -68,9 +71,7 @@ def _decoder(x, width: int, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def trunk(
-    n_pixels: int, width: int, scale: float, policy: str
-) -> keras.Model:
+def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
     """Build the network from one pattern to one object patch.
 
     Encoder of three scales without skips, one decoder for amplitude and one for phase.
@@ -107,9 +108,7 @@ def trunk(
         keras.config.set_dtype_policy(previous)
 
 
-def physics_informed(
-    network: keras.Model, probe: NDArray[np.complex64], group_size: int, margin: int
-) -> keras.Model:
+def physics_informed(network: keras.Model, probe: NDArray[np.complex64], group_size: int, margin: int) -> keras.Model:
     """Build PtychoPINN: from a group's patterns and offsets to its expected patterns, in photons.
 
     Returns

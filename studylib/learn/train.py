@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -106,7 +106,7 @@ def _optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
 def _fit(
     model: keras.Model,
     network: keras.Model,
-    batches: Callable[[], object],
+    batches: Iterator[Batch],
     held_out: Batch,
     settings: TrainingSettings,
     name: str,
@@ -115,7 +115,7 @@ def _fit(
     evaluations = min(settings.evaluations, settings.steps)
     recorder = _Recorder(network, settings, name, attempt)
     model.fit(
-        Stream(batches(), settings.steps // evaluations),
+        Stream(batches, settings.steps // evaluations),
         epochs=evaluations,
         validation_data=held_out,
         validation_batch_size=8,
@@ -128,7 +128,7 @@ def _fit(
 
 def _train(
     build: Callable[[], tuple[keras.Model, keras.Model]],
-    batches: Callable[[np.random.Generator], object],
+    batches: Callable[[np.random.Generator], Iterator[Batch]],
     held_out: Batch,
     flat_loss: float,
     settings: TrainingSettings,
@@ -141,7 +141,7 @@ def _train(
         keras.utils.set_random_seed(seed + attempt - 1)
         network, model = build()
         generator = np.random.default_rng(seed + attempt - 1)
-        recorder = _fit(model, network, lambda: batches(generator), held_out, settings, name, attempt)
+        recorder = _fit(model, network, batches(generator), held_out, settings, name, attempt)
         history += recorder.rows
         if recorder.best < flat_loss:
             break
@@ -213,10 +213,10 @@ def canvas_margin(parts: Sequence[NDArray[np.float64]], grouping: GroupingSettin
     """
     if grouping.group_size == 1:
         return 1
-    # A member is off the group's mean by less than the anchor's farthest companion twice over.
-    farthest = max(cKDTree(p).query(p, k=[grouping.n_neighbours + 1])[0].max() for p in parts)
-    share = (grouping.group_size - 1) / grouping.group_size
-    return int(np.ceil(2 * share * farthest)) + 1
+    k, share = grouping.n_neighbours + 1, (grouping.group_size - 1) / grouping.group_size
+    # A member that lies at one end of its neighbourhood, all its companions at the other.
+    spans = [np.ptp(p[cKDTree(p).query(p, k=k)[1]], axis=1).max() for p in parts]
+    return int(np.ceil(share * max(spans))) + 1
 
 
 def flat_object_loss(scan: Scan) -> float:
@@ -227,9 +227,7 @@ def flat_object_loss(scan: Scan) -> float:
     return float(np.mean(expected - (counts + BACKGROUND) * np.log(expected + BACKGROUND)))
 
 
-def train_baseline(
-    scan: Scan, patches: NDArray[np.complex64], settings: TrainingSettings, seed: int
-) -> Trained:
+def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: TrainingSettings, seed: int) -> Trained:
     """Train the Baseline on true patches: MAE(amplitude) + MAE(phase), weighted by the illumination.
 
     Parameters
@@ -262,9 +260,7 @@ def train_baseline(
         network.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
         return network, network
 
-    flat = sum(
-        float(np.mean(weight * np.abs(part[held] - np.median(part[kept])))) for part in (amplitude, phase)
-    )
+    flat = sum(float(np.mean(weight * np.abs(part[held] - np.median(part[kept])))) for part in (amplitude, phase))
     return _train(
         build,
         lambda generator: pattern_batches(

@@ -29,8 +29,10 @@ def test_analyze_dense_metrics_success_digest(hub):
     assert again["deltas"]["vs_Baseline"]["ms_ssim"]["phase"] == pytest.approx(0.015)
     assert again["deltas"]["vs_PtyChi"]["mae"]["phase"] == pytest.approx(-0.21)
     text = (hub / "analysis/metrics_digest.md").read_text()
-    for part in ("# Phase G Dense Metrics Digest", "## Pipeline Summary", "## Highlights", "Successful: 2", "Failed: 0",
-                 "✓ ALL COMPARISONS SUCCESSFUL ✓", "| Baseline | 0.800 | 0.895 | OK |", "| PtyChi | 0.850 | 0.700 | LOW |"):  # fmt: skip
+    for part in (
+        "# Phase G Dense Metrics Digest", "## Pipeline Summary", "## Highlights", "Successful: 2", "Failed: 0",
+        "✓ ALL COMPARISONS SUCCESSFUL ✓", "| Baseline | 0.800 | 0.895 | OK |", "| PtyChi | 0.850 | 0.700 | LOW |",
+    ):  # fmt: skip
         assert part in text
     summary = json.loads((hub / writer.SUMMARY).read_text())
     assert digest.exit_status(summary) == 0
@@ -67,7 +69,7 @@ def test_a_number_that_is_none_is_no_row(hub, bad):
     lines = table.read_text().splitlines()
     lines[1] = f"PtychoPINN,mae,{bad},0.1,"
     table.write_text("\n".join(lines) + "\n")
-    with pytest.raises(StageError, match="not finite|incomplete"):
+    with pytest.raises(StageError, match=r"not finite|incomplete"):
         writer.write_evidence(hub, 1000, "dense", ["test"])
 
 

@@ -46,7 +46,17 @@ def test_required_packages_are_there():
 
 def test_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in "dense-evidence sparse-evidence evidence collect test nbval lab bench clean-hub".split():
+    for target in [
+        "dense-evidence",
+        "sparse-evidence",
+        "evidence",
+        "collect",
+        "test",
+        "nbval",
+        "lab",
+        "bench",
+        "clean-hub",
+    ]:
         assert re.search(rf"^{target}\s+\S", shown, re.MULTILINE), target
 
 
@@ -56,5 +66,7 @@ def test_makefile_exports_the_commands_document():
 
 def test_clean_hub_deletes_hubs_only(tmp_path):
     (tmp_path / "precious.txt").write_text("x")
-    done = subprocess.run(["make", "clean-hub", f"HUB={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "clean-hub", f"HUB={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0 and "no hub" in done.stderr and (tmp_path / "precious.txt").exists()

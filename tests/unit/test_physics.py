@@ -89,7 +89,9 @@ def test_counts_come_back_exactly(specimen, scan):
 
 
 def test_simulation_does_not_depend_on_the_batch(specimen, scan):
-    parts = [np.concatenate(list(simulate.intensities(specimen.object, scan.probe, scan.positions, b))) for b in (7, 64)]
+    parts = [
+        np.concatenate(list(simulate.intensities(specimen.object, scan.probe, scan.positions, b))) for b in (7, 64)
+    ]
     np.testing.assert_array_equal(*parts)
 
 
