@@ -17,7 +17,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab bench verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab bench ablation verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -77,6 +77,9 @@ lab: $(VENV)/ready  ## JupyterLab on the notebooks
 
 bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json
+
+ablation: $(VENV)/ready  ## what each choice in the training is worth, to benchmarks/ablation.csv
+	$(BIN)/python benchmarks/ablation.py
 
 verify: $(VENV)/ready  ## recompute the deltas of HUB and check every artefact
 	$(BIN)/python -m studylib verify --hub "$(HUB)"

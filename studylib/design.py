@@ -84,7 +84,7 @@ class TrainingSettings(Frozen):
     learning_rate: float = Field(1e-3, gt=0)
     warmup_fraction: float = Field(0.05, ge=0, lt=1)
     clip_norm: float = Field(0.1, gt=0)
-    """Global gradient norm; at 1.0 the network stays on the flat plateau (measured, docs/results.md)."""
+    """Global gradient norm above which a step is scaled down."""
     width: int = Field(32, ge=8)
     """Feature maps at the first scale; the next have twice and four times as many."""
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
