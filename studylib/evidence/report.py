@@ -14,7 +14,8 @@ PAGE = """<!DOCTYPE html>
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: auto; padding: 1rem; }}
 img {{ max-width: 100%; height: auto; background: white; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto;
+  margin: 1rem 0; }}
 th, td {{ border-bottom: 1px solid #8886; padding: .2rem .7rem; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
@@ -35,9 +36,11 @@ def render(hub: Hub) -> Path:
     """
     import nbformat
     from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import TagRemovePreprocessor
 
     notebook = nbformat.read(hub / "notebooks/06_evidence.ipynb", as_version=4)
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
+    exporter.register_preprocessor(TagRemovePreprocessor(remove_cell_tags={"not-in-report"}), enabled=True)
     body, _ = exporter.from_notebook_node(notebook)
     foreign = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+""", body)
     if foreign:
