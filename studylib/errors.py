@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 
 class StudyError(Exception):
     """Base of every error that the study raises on purpose."""
@@ -30,7 +32,7 @@ class InputError(StudyError):
         self.name, self.given, self.expected, self.remedy = name, given, expected, remedy
         mend = f"; mend it: {remedy}" if remedy else ""
         # One line, whatever the value holds: the message goes to a terminal and to a log.
-        shown = " ".join(repr(given).split())[:200]
+        shown = " ".join(repr(str(given) if isinstance(given, PurePath) else given).split())[:200]
         super().__init__(f"{name}: got {shown}, expected {expected}{mend}")
 
 
