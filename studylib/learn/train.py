@@ -175,10 +175,10 @@ def train_pinn(
         Diverged, or collapsed onto a flat object twice.
     """
     kept, held = hold_out(scan.positions, settings.validation_fraction)
-    train, test = scan.take(kept), scan.take(held)
+    train, validation = scan.take(kept), scan.take(held)
     size = max(1, settings.patterns_per_step // grouping.group_size)
-    margin = canvas_margin([train.positions, test.positions], grouping)
-    held_out = group_batch(test, group(test.positions, grouping, grouping_seed), margin)
+    margin = canvas_margin([train.positions, validation.positions], grouping)
+    held_out = group_batch(validation, group(validation.positions, grouping, grouping_seed), margin)
     policy = precision(settings.mixed_precision)
     symmetries = _symmetries(scan, settings)
 
@@ -192,7 +192,7 @@ def train_pinn(
         build,
         lambda generator: group_batches(train, grouping, size, margin, symmetries, generator),
         held_out,
-        flat_object_loss(test),
+        flat_object_loss(validation),
         settings,
         seed,
         "PtychoPINN",
@@ -244,7 +244,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     """
     kept, held = hold_out(scan.positions, settings.validation_fraction)
     amplitude, phase = np.abs(patches), np.angle(patches)
-    train, test = scan.take(kept), scan.take(held)
+    train, validation = scan.take(kept), scan.take(held)
     weight = np.abs(scan.probe) ** 2
     weight = (weight / weight.mean()).astype(np.float32)
 
@@ -266,7 +266,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         lambda generator: pattern_batches(
             train, amplitude[kept], phase[kept], settings.patterns_per_step, symmetries, generator
         ),
-        (np.sqrt(test.counts), (amplitude[held], phase[held])),
+        (np.sqrt(validation.counts), (amplitude[held], phase[held])),
         flat,
         settings,
         seed,
