@@ -11,13 +11,16 @@ BACKEND ?= torch
 BASE ?=
 HUB ?= reports/$(VIEW)_$(DOSE)_$(PROFILE)
 CLOBBER ?=
+REPLICATE ?= 0
+SWEEP ?= reports/sweep
+REPLICATES ?= 0 1 2
 export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
-	--profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
+	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab bench ablation verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench ablation verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -36,8 +39,19 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= HUB= BASE= BACKEND= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= HUB= BASE= BACKEND= REPLICATE= CLOBBER=1
 	$(run)
+
+sweep: $(VENV)/ready  ## doses 1e3 to 1e5, both views, REPLICATES (0 1 2); then the table docs/sweep.md
+	status=0; for replicate in $(REPLICATES); do for dose in 1000 10000 100000; do for view in dense sparse; do \
+		hub="$(SWEEP)/$${view}_$${dose}_$${replicate}"; \
+		$(BIN)/python -m studylib verify --hub "$$hub" >/dev/null 2>&1 || \
+		$(BIN)/python -m studylib dense --hub "$$hub" --dose $$dose --view $$view --splits test \
+			--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate $$replicate || status=$$?; \
+	done; done; done; $(MAKE) table; exit $$status
+
+table: $(VENV)/ready  ## mean and spread over the hubs of SWEEP, to docs/sweep.md
+	$(BIN)/python -m studylib table --hubs $(SWEEP)/*/ --output docs/sweep.md
 
 collect: $(VENV)/ready  ## print every papermill command of the run, write nothing
 	@$(run) --collect-only

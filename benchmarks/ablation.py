@@ -20,8 +20,8 @@ from studylib.compare import channels, score
 from studylib.dataset import Scan
 from studylib.design import VIEWS, StudyDesign, TrainingSettings
 from studylib.learn import layers, networks, train
-from studylib.learn.predict import predict
-from studylib.stitch import scanned_box, stitch
+from studylib.learn.predict import reconstruct
+from studylib.stitch import scanned_box
 from studylib.windows import extract
 
 DESIGN = StudyDesign.for_profile("laptop")
@@ -51,7 +51,7 @@ def halves(independent: bool = False) -> tuple[np.ndarray, dict[str, Scan]]:
 def scores(network, truth: np.ndarray, scan: Scan) -> dict[str, float]:
     """Return MS-SSIM and MAE of both channels."""
     box = scanned_box(scan.positions).slices
-    image = stitch(predict(network, scan), scan.probe, scan.positions, scan.shape)[box]
+    image = reconstruct(network, scan, DESIGN.grouping, DESIGN.seeds.grouping)[box]
     image = register.apply_gauge(image, register.fit_gauge(image, truth[box]))
     told = {c: score(*pair, DESIGN.ms_ssim_sigma) for c, pair in channels(image, truth[box]).items()}
     return {f"{c} {m}": round(told[c][m], 4) for c in ("phase", "amplitude") for m in ("ms_ssim", "mae")}

@@ -91,19 +91,19 @@ def test_training_baseline(benchmark, source, scan, monkeypatch, mixed):
 @pytest.mark.parametrize("batch", [8, 64])
 def test_prediction(benchmark, scan, batch):
     from studylib.learn.backend import precision
-    from studylib.learn.networks import trunk
+    from studylib.learn.networks import ptychopinn
     from studylib.learn.predict import predict
 
-    network = trunk(64, DESIGN.pinn.width, scan.scale, precision(True))
-    benchmark.pedantic(predict, (network, scan, batch), rounds=3, warmup_rounds=1)
+    network = ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
+    benchmark.pedantic(predict, (network, scan, DESIGN.grouping, 1, batch), rounds=3, warmup_rounds=1)
     report(benchmark, len(scan.positions))
 
 
 def test_lsqml_epoch(benchmark, scan):
-    from studylib.iterate import lsqml
+    from studylib.iterate import iterate
 
     few = DESIGN.iteration.model_copy(update={"epochs": 5})
-    benchmark.pedantic(lsqml, (scan, few, 1), rounds=2)
+    benchmark.pedantic(iterate, (scan, few, 1), rounds=2)
     report(benchmark, 5 * len(scan.positions))
 
 

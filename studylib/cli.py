@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | verify | record | mapped-tests | schema."""
+"""Command line: python -m studylib dense | verify | record | mapped-tests | table | schema."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def parser() -> argparse.ArgumentParser:
     dense.add_argument("--profile", default="laptop", help="smoke, laptop or full")
     dense.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
     dense.add_argument("--backend", default="torch", help="torch or tensorflow")
+    dense.add_argument("--algorithm", default="LSQML", help="pty-chi's engine: LSQML or rPIE")
+    dense.add_argument("--refine", action="store_true", help="extra row: PtyChi started from PtychoPINN's image")
+    dense.add_argument("--adapt-epochs", default="0", help="extra row: PtychoPINN trained on, on each split itself")
+    dense.add_argument("--replicate", default="0", help="number of the repetition: moves every seed")
     dense.add_argument("--cores", type=int, default=os.cpu_count() or 2)
     dense.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
     dense.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
@@ -42,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
+    table = commands.add_parser("table", help="mean and spread over the hubs of a sweep")
+    table.add_argument("--hubs", nargs="+", required=True)
+    table.add_argument("--output", required=True, help="Markdown file")
     commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
     return top
 
@@ -69,7 +76,8 @@ def _dense(options: argparse.Namespace) -> int:
         sha, name = hashlib.sha256(base.read_bytes()).hexdigest(), base.name
     run = Run.checked(
         dose=options.dose, view=options.view, splits=options.splits, profile=options.profile,
-        backend=options.backend, base_name=name, base_sha256=sha,
+        backend=options.backend, replicate=options.replicate, algorithm=options.algorithm,
+        refine=options.refine, adapt_epochs=options.adapt_epochs, base_name=name, base_sha256=sha,
     )  # fmt: skip
     hub = Hub(Path(options.hub))
     if options.collect_only:
@@ -114,6 +122,16 @@ def _mapped_tests(options: argparse.Namespace) -> int:
     return run_mapped_tests(_existing(options.hub))
 
 
+def _table(options: argparse.Namespace) -> int:
+    from studylib.evidence import sweep
+    from studylib.hub import write_text
+
+    conditions, failed = sweep.read_hubs([Path(h) for h in options.hubs])
+    write_text(options.output, sweep.table(conditions, failed))
+    print("\n".join([f"wrote {options.output}: {len(conditions)} conditions", *failed]))
+    return 1 if failed else 0
+
+
 def _schema(options: argparse.Namespace) -> int:
     import json
 
@@ -123,4 +141,11 @@ def _schema(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"dense": _dense, "verify": _verify, "record": _record, "mapped-tests": _mapped_tests, "schema": _schema}
+COMMANDS = {
+    "dense": _dense,
+    "verify": _verify,
+    "record": _record,
+    "mapped-tests": _mapped_tests,
+    "table": _table,
+    "schema": _schema,
+}

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib import dataset, metrics, register
-from studylib.design import CHANNELS, METRICS, MODELS, StudyDesign
+from studylib.design import CHANNELS, EXTRAS, METRICS, StudyDesign
 from studylib.errors import StageError
 from studylib.hub import Hub, read_json
 from studylib.npz import read_members
-from studylib.stitch import scanned_box, stitch
+from studylib.stitch import scanned_box
 
 ARM_OF = {"PtychoPINN": "pinn", "Baseline": "baseline"}
 
@@ -46,7 +46,9 @@ class Comparison:
     frc: list[dict[str, float]]
 
 
-def compare_arms(hub: Hub, design: StudyDesign, dose: int, view: str, split: str) -> Comparison:
+def compare_arms(
+    hub: Hub, design: StudyDesign, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
+) -> Comparison:
     """Reconstruct with both networks, read the iterative arm, and score all three.
 
     Raises
@@ -56,13 +58,13 @@ def compare_arms(hub: Hub, design: StudyDesign, dose: int, view: str, split: str
     """
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, "run notebook 02_overlap first")
-    canvases, cost = _canvases(hub, scan, dose, view, split)
+    canvases, cost = _canvases(hub, design, scan, dose, view, split, extras)
     box = scanned_box(scan.positions)
     truth = dataset.load_truth(source)[box.slices]
     images, rows, curves = {}, [], {}
     registration: dict[str, Any] = {}
-    for model in MODELS:
-        image = canvases[model][box.slices]
+    for model, canvas in canvases.items():
+        image = canvas[box.slices]
         gauge = register.fit_gauge(image, truth)
         image = register.apply_gauge(image, gauge)
         pairs = channels(image, truth)
@@ -83,10 +85,12 @@ def compare_arms(hub: Hub, design: StudyDesign, dose: int, view: str, split: str
     return Comparison(truth, images, rows, cost, registration, _curve_rows(curves))
 
 
-def _canvases(hub: Hub, scan: dataset.Scan, dose: int, view: str, split: str):
+def _canvases(
+    hub: Hub, design: StudyDesign, scan: dataset.Scan, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
+):
     """Return each arm's canvas and cost, from the same patterns; the truth is not read here."""
     from studylib.iterate import peak_memory_mib
-    from studylib.learn.predict import load_network, predict
+    from studylib.learn.predict import load_network, reconstruct
 
     canvases, cost = {}, {}
     for model, arm in ARM_OF.items():
@@ -95,20 +99,22 @@ def _canvases(hub: Hub, scan: dataset.Scan, dose: int, view: str, split: str):
         network = load_network(folder / "model.keras", remedy)
         training = read_json(folder / "training.json", remedy)
         start = time.perf_counter()
-        canvases[model] = stitch(predict(network, scan), scan.probe, scan.positions, scan.shape)
+        canvases[model] = reconstruct(network, scan, design.grouping, design.seeds.grouping)
         cost[model] = {
             "training_seconds": training["seconds"],
             "reconstruction_seconds": time.perf_counter() - start,
             "peak_memory_mib": max(training["peak_memory_mib"], peak_memory_mib()),
         }
-    path = hub.phase_f(dose, view, split)
-    iterative = read_members(path, ("object", "seconds", "peak_memory_mib"), "run notebook 04_reconstruct first")
-    canvases["PtyChi"] = iterative["object"]
-    cost["PtyChi"] = {
-        "training_seconds": 0.0,
-        "reconstruction_seconds": float(iterative["seconds"]),
-        "peak_memory_mib": float(iterative["peak_memory_mib"]),
-    }
+    for extra in ("", *extras):
+        model = EXTRAS.get(extra, "PtyChi")
+        path = hub.phase_f(dose, view, split, extra)
+        found = read_members(path, ("object", "seconds", "peak_memory_mib"), "run notebook 04_reconstruct first")
+        canvases[model] = found["object"]
+        cost[model] = {
+            "training_seconds": cost["PtychoPINN"]["training_seconds"] if extra else 0.0,
+            "reconstruction_seconds": float(found["seconds"]),
+            "peak_memory_mib": float(found["peak_memory_mib"]),
+        }
     return canvases, cost
 
 

@@ -21,9 +21,14 @@ DOSES = (1_000, 10_000, 100_000)
 VIEWS = {"dense": 0.7, "sparse": 0.2}
 ARMS = ("baseline", "pinn")
 BACKENDS = ("torch", "tensorflow")
-ALGORITHMS = ("LSQML",)
+ALGORITHMS = ("LSQML", "rPIE", "adapt")
+"""What reconstructs a split from its own patterns; adapt lets PtychoPINN go on training on them."""
+STARTS = ("flat", "PtychoPINN")
+EXTRAS = {"adapt": "PtychoPINN+adapt", "from_pinn": "PtyChi from PtychoPINN"}
+"""Rows of a comparison beside MODELS, by the folder of phase F that they come from."""
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
+MAX_REPLICATE = 999
 
 
 class Frozen(BaseModel):
@@ -41,6 +46,10 @@ class Seeds(Frozen):
     subsampling: int = 456
     training: int = 7
     iteration: int = 11
+
+    def replicate(self, number: int) -> Seeds:
+        """Return the seeds of a repetition of the study: another object, other photons, other weights."""
+        return Seeds(**{name: seed + 1_000_000 * number for name, seed in self})
 
 
 class SampleSettings(Frozen):
@@ -91,6 +100,8 @@ class TrainingSettings(Frozen):
     """Share of the training half that is held out to choose the checkpoint."""
     evaluations: int = Field(20, ge=1)
     """How many times the held-out loss is taken."""
+    thinning: float = Field(0.0, ge=0, lt=1)
+    """q: share of the counts that PtychoPINN is held against and does not see, drawn anew at every step; 0: all."""
     use_symmetries: bool = True
     """Train on the mirror images of the patterns too, as far as the probe is its own mirror image."""
     mixed_precision: bool = True
@@ -98,13 +109,17 @@ class TrainingSettings(Frozen):
 
 
 class IterationSettings(Frozen):
-    """pty-chi's LSQML."""
+    """pty-chi's LSQML or rPIE."""
 
-    epochs: int = Field(40, ge=1)
+    epochs: int = Field(100, ge=1)
     batch_size: int = Field(96, ge=1)
-    noise_model: Literal["poisson", "gaussian"] = "poisson"
+    noise_model: Literal["poisson", "gaussian"] = "gaussian"
+    """LSQML's; what each was worth is in docs/results.md."""
     batching: Literal["random", "compact"] = "compact"
     momentum: float = Field(0.5, ge=0)
+    """Of LSQML's acceleration."""
+    alpha: float = Field(0.1, ge=0, le=1)
+    """Of rPIE's denominator (1 - alpha) |P|^2 + alpha max|P|^2."""
 
 
 class StudyDesign(Frozen):
@@ -112,6 +127,8 @@ class StudyDesign(Frozen):
 
     study: str = STUDY_ID
     profile: str
+    replicate: int = Field(0, ge=0)
+    """Number of the repetition; every seed is moved by it."""
     doses: tuple[int, ...] = DOSES
     views: dict[str, float] = VIEWS
     splits: tuple[str, ...] = SPLITS
@@ -127,27 +144,27 @@ class StudyDesign(Frozen):
     """A shift beyond this between arm and truth means a wrong frame, and is refused."""
 
     @classmethod
-    def for_profile(cls, profile: str) -> StudyDesign:
+    def for_profile(cls, profile: str, replicate: int = 0) -> StudyDesign:
         """Return the design of a profile: ``smoke`` (CI), ``laptop`` (2 cores) or ``full`` (GPU)."""
         check_profile(profile)
-        return cls.model_validate(_PROFILES[profile] | {"profile": profile})
+        changes = {"profile": profile, "replicate": replicate, "seeds": Seeds().replicate(replicate)}
+        return cls.model_validate(_PROFILES[profile] | changes)
 
 
 # Few patterns: a wide strip is held out so that its groups are like the others.
-_SMOKE = {"steps": 150, "evaluations": 5, "learning_rate": 2e-3, "validation_fraction": 0.2}
+_SMOKE = {"steps": 300, "evaluations": 5, "learning_rate": 2e-3, "validation_fraction": 0.2}
 
 _PROFILES: dict[str, dict] = {
     "smoke": {
         "sample": {"object_size": 256, "n_pixels": 32},
         "pinn": _SMOKE,
         "baseline": _SMOKE,
-        "iteration": {"epochs": 10},
+        "iteration": {"epochs": 15},
     },
     "laptop": {
         # A supervised step takes less time than a physics-informed one: both train equally long.
-        "pinn": {"steps": 900},
-        "baseline": {"steps": 1_100},
-        "iteration": {"epochs": 30},
+        "pinn": {"steps": 1_200},
+        "baseline": {"steps": 1_450},
     },
     "full": {
         "sample": {"object_size": 880, "scan_step": 5.0},
@@ -164,6 +181,12 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _whole(name: str, value: object, most: int) -> int:
+    if not str(value).isdecimal() or int(str(value)) > most:
+        raise InputError(name, value, f"a whole number from 0 to {most}", f"give {name}=0")
+    return int(str(value))
+
+
 def check_dose(dose: object) -> int:
     """Return the dose (mean detected photons per pattern) as an int, or raise InputError."""
     expected = f"a whole number of photons per pattern from 1 to {MAX_DOSE}"
@@ -174,6 +197,11 @@ def check_dose(dose: object) -> int:
     if not math.isfinite(number) or number != int(number) or not 1 <= number <= MAX_DOSE:
         raise InputError("dose", dose, expected, "give dose=1000")
     return int(number)
+
+
+def check_replicate(replicate: object) -> int:
+    """Return the number of the repetition, or raise InputError."""
+    return _whole("replicate", replicate, MAX_REPLICATE)
 
 
 def check_view(view: object) -> str:
@@ -202,5 +230,20 @@ def check_arm(arm: object) -> str:
 
 
 def check_algorithm(algorithm: object) -> str:
-    """Return the iterative algorithm, or raise InputError."""
+    """Return the algorithm of phase F, or raise InputError."""
     return _one_of("algorithm", algorithm, ALGORITHMS)
+
+
+def check_start(start: object) -> str:
+    """Return what an iterative reconstruction starts from, or raise InputError."""
+    return _one_of("start", start, STARTS)
+
+
+def check_extras(extras: str) -> tuple[str, ...]:
+    """Return the extra rows, given as words, or raise InputError."""
+    return tuple(_one_of("extras", word, tuple(EXTRAS)) for word in extras.split())
+
+
+def check_epochs(epochs: object) -> int:
+    """Return a number of epochs, or raise InputError."""
+    return _whole("adapt_epochs", epochs, 10_000)

@@ -13,7 +13,10 @@ from studylib.design import MODELS
 if TYPE_CHECKING:
     from studylib.compare import Comparison
 
-COLOURS = {"PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73"}
+COLOURS = {
+    "PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73",
+    "PtychoPINN+adapt": "#56b4e9", "PtyChi from PtychoPINN": "#cc79a7",
+}  # fmt: skip
 """Okabe-Ito: told apart by the colour-blind too."""
 
 
@@ -28,7 +31,7 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     """Draw truth and arms below one another: the scanned box, its middle magnified, the error."""
     from studylib.compare import channels
 
-    pairs = {m: channels(comparison.images[m], comparison.truth)[channel] for m in MODELS}
+    pairs = {m: channels(image, comparison.truth)[channel] for m, image in comparison.images.items()}
     truth = pairs[MODELS[0]][1]
     rows, columns = truth.shape
     side = min(rows, columns) // 2
@@ -38,9 +41,11 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     limit = (high - low) / 2
     unit = " [rad]" if channel == "phase" else ""
     # An inch and a half a row, as wide as the pictures then are.
-    figure = Figure(figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 7.2), dpi=72, layout="constrained")
-    grid = figure.subplots(4, 3, width_ratios=(columns, rows, columns))
-    for axes, name in zip(grid, ("truth", *MODELS), strict=True):
+    figure = Figure(
+        figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 1.8 * (1 + len(pairs))), dpi=72, layout="constrained"
+    )
+    grid = figure.subplots(1 + len(pairs), 3, width_ratios=(columns, rows, columns))
+    for axes, name in zip(grid, ("truth", *pairs), strict=True):
         image = truth if name == "truth" else pairs[name][0]
         shown = axes[0].imshow(image, **look)
         axes[0].set_ylabel(name)
@@ -65,7 +70,7 @@ def ring_correlation(rows: list[dict[str, float]]) -> Figure:
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     frequency = [row["frequency"] for row in rows]
-    for model in MODELS:
+    for model in (m for m in COLOURS if f"{m}_phase" in rows[0]):
         for channel, style in (("phase", "-"), ("amplitude", "--")):
             curve = [row[f"{model}_{channel}"] for row in rows]
             axes.plot(frequency, curve, style, color=COLOURS[model], label=f"{model} {channel}")

@@ -90,9 +90,9 @@ class Hub:
         branch = f"baseline/gs1/{view}" if arm == "baseline" else f"{view}/gs2"
         return self / f"data/phase_e/dose_{dose}/{branch}"
 
-    def phase_f(self, dose: int, view: str, split: str) -> Path:
-        """Return the iterative reconstruction of a split."""
-        return self / f"data/phase_f/dose_{dose}/{view}/{split}/reconstruction.npz"
+    def phase_f(self, dose: int, view: str, split: str, extra: str = "") -> Path:
+        """Return the reconstruction of a split from its own patterns: PtyChi's, or an extra one."""
+        return self / f"data/phase_f/dose_{dose}/{view}/{split}" / extra / "reconstruction.npz"
 
     def comparison(self, dose: int, view: str, split: str) -> Path:
         """Return the folder of a comparison."""

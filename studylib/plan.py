@@ -15,7 +15,9 @@ from studylib.design import (
     check_algorithm,
     check_backend,
     check_dose,
+    check_epochs,
     check_profile,
+    check_replicate,
     check_split,
     check_view,
 )  # fmt: skip
@@ -31,6 +33,9 @@ class Run(Frozen):
     profile: str = "laptop"
     backend: str = "torch"
     algorithm: str = "LSQML"
+    refine: bool = False
+    adapt_epochs: int = 0
+    replicate: int = 0
     base_name: str = ""
     base_sha256: str = ""
 
@@ -48,10 +53,18 @@ class Run(Frozen):
             raise InputError("splits", splits, "train, test or both", "give --splits train test")
         checks = {
             "dose": check_dose, "view": check_view, "profile": check_profile,
-            "backend": check_backend, "algorithm": check_algorithm,
+            "backend": check_backend, "algorithm": check_algorithm, "replicate": check_replicate,
+            "adapt_epochs": check_epochs,
         }  # fmt: skip
+        if given.get("algorithm") == "adapt":
+            raise InputError("algorithm", "adapt", "LSQML or rPIE", "give --adapt-epochs 5 for the extra row")
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
         return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
+
+    @property
+    def arms_f(self) -> tuple[str, ...]:
+        """Return the reconstructions of phase F: PtyChi's, then the extra ones."""
+        return ("", *["adapt"] * bool(self.adapt_epochs), *["from_pinn"] * self.refine)
 
 
 BASE = "data/base/base.npz"
@@ -114,7 +127,10 @@ def stages(run: Run) -> list[Stage]:
     training_log = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
     base = BASE if run.base_sha256 else ""
     plan = [
-        Stage(1, "00_design", "00_design", common, [], [design], _log("phase_a_design"), 1),
+        Stage(
+            1, "00_design", "00_design", common | {"replicate": run.replicate}, [], [design],
+            _log("phase_a_design"), 1,
+        ),
         Stage(
             2, f"01_generate_dose{d}", "01_generate", common | {"dose": d, "base": base},
             [design, *([base] if base else [])], c, _log("phase_c_generation"),
@@ -133,15 +149,9 @@ def stages(run: Run) -> list[Stage]:
                 _log(training_log[arm]),
             )
         )  # fmt: skip
-    for split in run.splits:
-        plan.append(
-            Stage(
-                6, f"04_reconstruct_dose{d}_{v}_{split}", "04_reconstruct",
-                here | {"split": split, "algorithm": run.algorithm}, [design, f"{view}/{split}.npz"],
-                [f"data/phase_f/dose_{d}/{v}/{split}/reconstruction.npz"], _log(f"phase_f_{v}_{split}"),
-            )
-        )  # fmt: skip
+    plan += [_reconstruction(run, here, split, extra, models["pinn"]) for split in run.splits for extra in run.arms_f]
     tables = []
+    extras: dict[str, str | int] = {"extras": " ".join(run.arms_f[1:])} if run.arms_f[1:] else {}
     for split in run.splits:
         folder = f"analysis/dose_{d}/{v}/{split}"
         names = (
@@ -150,12 +160,13 @@ def stages(run: Run) -> list[Stage]:
         )  # fmt: skip
         outputs = [f"{folder}/{name}" for name in names]
         tables.append(outputs[0])
-        inputs = [design, f"{view}/{split}.npz", f"data/phase_f/dose_{d}/{v}/{split}/reconstruction.npz"]
+        inputs = [design, f"{view}/{split}.npz"]
+        inputs += [_phase_f(run, split, extra) for extra in run.arms_f]
         inputs += [f"{folder}/model.keras" for folder in models.values()]
         plan.append(
             Stage(
                 7, f"05_compare_dose{d}_{v}_{split}", "05_compare",
-                here | {"split": split, "backend": run.backend}, inputs, outputs, _log(f"phase_g_{v}_{split}"),
+                here | {"split": split, "backend": run.backend} | extras, inputs, outputs, _log(f"phase_g_{v}_{split}"),
             )
         )  # fmt: skip
     plan.append(
@@ -165,6 +176,26 @@ def stages(run: Run) -> list[Stage]:
         )
     )  # fmt: skip
     return plan
+
+
+def _phase_f(run: Run, split: str, extra: str) -> str:
+    return "/".join(["data/phase_f", f"dose_{run.dose}", run.view, split, *[extra] * bool(extra), "reconstruction.npz"])
+
+
+def _reconstruction(run: Run, here: dict[str, str | int], split: str, extra: str, model: str) -> Stage:
+    """Return the stage that reconstructs a split from its own patterns."""
+    given: dict[str, str | int] = {"split": split, "algorithm": "adapt" if extra == "adapt" else run.algorithm}
+    inputs = ["analysis/design.json", f"data/phase_d/dose_{run.dose}/{run.view}/{split}.npz"]
+    more: dict[str, str | int] = {}
+    if extra:
+        inputs.append(f"{model}/model.keras")
+        more = {"backend": run.backend}
+        more |= {"adapt_epochs": run.adapt_epochs} if extra == "adapt" else {"start": "PtychoPINN"}
+    end = f"_{extra}" if extra else ""
+    return Stage(
+        6, f"04_reconstruct_dose{run.dose}_{run.view}_{split}{end}", "04_reconstruct", here | given | more, inputs,
+        [_phase_f(run, split, extra)], _log(f"phase_f_{run.view}_{split}{end}"),
+    )  # fmt: skip
 
 
 def _log(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,14 @@ from studylib.provenance import stamp
 from studylib.windows import extract
 
 
-def write_design(hub: Hub, profile: str) -> StudyDesign:
+def write_design(hub: Hub, profile: str, replicate: int = 0) -> StudyDesign:
     """Write the frozen design (A)."""
     start = time.perf_counter()
-    design = StudyDesign.for_profile(profile)
+    design = StudyDesign.for_profile(profile, replicate)
     path = write_json(hub / "analysis/design.json", design.model_dump(mode="json"))
     stamp(
         hub, "00_design", inputs=[], outputs=[path], seconds=time.perf_counter() - start,
-        parameters={"profile": profile},
+        parameters={"profile": profile, "replicate": replicate},
     )  # fmt: skip
     return design
 
@@ -48,7 +49,7 @@ def read_design(hub: Hub, profile: str) -> StudyDesign:
     """
     content = read_json(hub / "analysis/design.json", "run notebook 00_design first (make dense-evidence)")
     design = StudyDesign.model_validate(content)
-    if design != StudyDesign.for_profile(profile):
+    if design != StudyDesign.for_profile(profile, design.replicate):
         raise StageError(
             f"the hub was designed with profile {design.profile} of this or another version, "
             f"not the {profile} of now: run 00_design again, or use another hub"
@@ -196,37 +197,79 @@ def train(hub: Hub, profile: str, dose: int, view: str, arm: str, backend: str, 
     return trained
 
 
-def reconstruct(hub: Hub, profile: str, dose: int, view: str, split: str, algorithm: str = "LSQML"):
-    """F: reconstruct a split with the iterative arm.
+def reconstruct(
+    hub: Hub,
+    profile: str,
+    dose: int,
+    view: str,
+    split: str,
+    algorithm: str = "LSQML",
+    start: str = "flat",
+    adapt_epochs: int = 0,
+    backend: str = "torch",
+):
+    """F: reconstruct a split from its own patterns.
+
+    Parameters
+    ----------
+    algorithm
+        LSQML or rPIE; adapt lets PtychoPINN go on training on the split for adapt_epochs.
+    start
+        flat, or PtychoPINN for the network's image.
 
     Returns
     -------
     studylib.iterate.Reconstruction
     """
-    from studylib.iterate import lsqml
-
-    start = time.perf_counter()
+    begin = time.perf_counter()
     design = read_design(hub, profile)
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, "run notebook 02_overlap first")
-    result = lsqml(scan, design.iteration, design.seeds.iteration)
-    path = hub.phase_f(dose, view, split)
+    inputs, model = [source], hub.phase_e(dose, view, "pinn") / "model.keras"
+    extra = algorithm if algorithm == "adapt" else "from_pinn" if start == "PtychoPINN" else ""
+    if extra:
+        inputs.append(model)
+        result = _from_network(model, scan, design, algorithm, adapt_epochs, backend)
+    else:
+        from studylib.iterate import iterate
+
+        result = iterate(scan, design.iteration, design.seeds.iteration, algorithm)
+    path = hub.phase_f(dose, view, split, extra)
     members = {
         "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
         "peak_memory_mib": np.float64(result.peak_memory_mib),
     }  # fmt: skip
     write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
     stamp(
-        hub, f"04_reconstruct_dose{dose}_{view}_{split}", inputs=[source], outputs=[path],
-        seconds=time.perf_counter() - start,
-        parameters={"dose": dose, "view": view, "split": split, "algorithm": algorithm,
-                    "settings": design.iteration.model_dump()},
+        hub, f"04_reconstruct_dose{dose}_{view}_{split}{'_' * bool(extra)}{extra}", inputs=inputs, outputs=[path],
+        seconds=time.perf_counter() - begin,
+        parameters={"dose": dose, "view": view, "split": split, "algorithm": algorithm, "start": start,
+                    "adapt_epochs": adapt_epochs, "settings": design.iteration.model_dump()},
     )  # fmt: skip
     return result
 
 
-def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: str):
-    """G: put the three arms on one canvas and score them.
+def _from_network(model: Path, scan: Scan, design: StudyDesign, algorithm: str, epochs: int, backend: str):
+    """Return what PtychoPINN's image becomes when it is refined on the patterns themselves."""
+    from studylib.learn.backend import use_backend
+
+    use_backend(backend)
+    from studylib.iterate import iterate
+    from studylib.learn.predict import load_network, reconstruct
+    from studylib.learn.train import adapt_pinn
+
+    network = load_network(model, "run notebook 03_train with arm=pinn first")
+    if algorithm == "adapt":
+        return adapt_pinn(network, scan, design.grouping, design.pinn, design.seeds, epochs)
+    begin = time.perf_counter()
+    image = reconstruct(network, scan, design.grouping, design.seeds.grouping)
+    predicted = time.perf_counter() - begin
+    result = iterate(scan, design.iteration, design.seeds.iteration, algorithm, image)
+    return replace(result, seconds=result.seconds + predicted)
+
+
+def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: str, extras: tuple[str, ...] = ()):
+    """G: put the three arms, and the extra rows asked for, on one canvas and score them.
 
     Returns
     -------
@@ -240,9 +283,9 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: s
     start = time.perf_counter()
     design = read_design(hub, profile)
     source = hub.phase_d(dose, view, split)
-    files = [source, hub.phase_f(dose, view, split)]
+    files = [source, *(hub.phase_f(dose, view, split, extra) for extra in ("", *extras))]
     files += [hub.phase_e(dose, view, arm) / "model.keras" for arm in ("pinn", "baseline")]
-    comparison = compare_arms(hub, design, dose, view, split)
+    comparison = compare_arms(hub, design, dose, view, split, extras)
     folder = hub.comparison(dose, view, split)
     outputs = [
         write_table(folder / "comparison_metrics.csv", comparison.rows),
@@ -258,7 +301,7 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: s
     stamp(
         hub, f"05_compare_dose{dose}_{view}_{split}", inputs=files, outputs=outputs,
         seconds=time.perf_counter() - start,
-        parameters={"dose": dose, "view": view, "split": split, "backend": backend},
+        parameters={"dose": dose, "view": view, "split": split, "backend": backend, "extras": list(extras)},
     )  # fmt: skip
     return comparison
 

@@ -18,8 +18,7 @@ def tables(summary: dict[str, Any]) -> str:
         lines += [f"## dose {job['dose']}, {job['view']}, {job['split']}", ""]
         lines += ["| Model | " + " | ".join(f"{m} phase | {m} amplitude" for m in METRICS) + " | seconds | MiB |"]
         lines += ["|---|" + "---|" * (2 * len(METRICS) + 2)]
-        for model in MODELS:
-            table = job["metrics"][model]
+        for model, table in job["metrics"].items():
             cells = [_cell(table[m][c]) for m in METRICS for c in ("phase", "amplitude")]
             cells += [_cell(table[c]["value"], 1) for c in ("computation_time_s", "peak_memory_mib")]
             lines.append(f"| {model} | " + " | ".join(cells) + " |")

@@ -49,8 +49,7 @@ def score_table(hub: Hub) -> HTML:
     """Return every model's scores and costs, by split."""
     rows = []
     for job in reversed(read_json(hub / SUMMARY, "run 06_evidence")["jobs"]):
-        for model in MODELS:
-            m = job["metrics"][model]
+        for model, m in job["metrics"].items():
             rows.append(
                 {"split": job["split"], "model": model}
                 | {f"{LABELS[k]} {c}": f"{m[k][c]:.4f}" for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from studylib.design import METRICS, MODELS
+from studylib.design import EXTRAS, METRICS, MODELS
 from studylib.errors import StageError
 from studylib.hub import Hub
 
@@ -51,7 +51,7 @@ def _number(text: str | None, name: str) -> float | None:
 
 
 def _complete(table: dict, name: str) -> None:
-    if sorted(table) != sorted(MODELS):
+    if set(table) - set(EXTRAS.values()) != set(MODELS):
         raise StageError(f"{name}: models {sorted(table)}, expected {sorted(MODELS)}")
     for model, metrics in table.items():
         for metric in METRICS:

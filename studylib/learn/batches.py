@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from studylib.dataset import Scan
 from studylib.design import GroupingSettings
-from studylib.errors import StageError
 from studylib.grouping import group, offsets
 from studylib.learn.symmetry import Symmetry
 
@@ -72,31 +71,50 @@ def group_batches(
     scan: Scan,
     settings: GroupingSettings,
     size: int,
-    margin: int,
     symmetries: Sequence[Symmetry],
+    thinning: float,
     generator: np.random.Generator,
 ) -> Iterator[Batch]:
     """Yield groups for PtychoPINN: [(size, C, N, N) sqrt(counts), (size, C, 2)], counts as target.
 
     Groups are drawn anew every pass (K choose C), from the same K neighbours; each batch is seen
-    under one of the probe's symmetries.
+    under one of the probe's symmetries, and its counts are thinned anew.
     """
     for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
         symmetry = symmetries[int(generator.integers(len(symmetries)))]
-        (amplitudes, shifts), counts = group_batch(scan, groups, margin)
-        yield (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
+        (amplitudes, shifts), counts = group_batch(scan, groups)
+        batch = (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
+        yield thin_counts(batch, thinning, generator)
 
 
-def group_batch(scan: Scan, groups: NDArray[np.intp], margin: int) -> Batch:
-    """Return input and target of some groups.
-
-    Raises
-    ------
-    StageError
-        An offset leaves the canvas, which is `margin` pixels wider than a window on each side.
-    """
-    shifts = offsets(scan.positions, groups)
-    if np.abs(shifts).max() > margin - 1:
-        raise StageError(f"offset of {np.abs(shifts).max():.1f} px is beyond the canvas, margin {margin} px")
+def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:
+    """Return input and target of some groups."""
     counts = scan.take(groups.ravel()).counts.reshape(*groups.shape, scan.n_pixels, scan.n_pixels)
-    return (np.sqrt(counts), shifts), counts
+    return (np.sqrt(counts), offsets(scan.positions, groups)), counts
+
+
+def thin_counts(batch: Batch, thinning: float, generator: np.random.Generator) -> Batch:
+    """Split the counts of a batch into what the network sees and what it is held against.
+
+    Of n counts a share q is drawn: b ~ Binomial(n, q), and a = n - b. If n is Poisson, a and b are
+    independent Poisson variables, so a network that is shown a / (1 - q) cannot earn anything with b / q
+    by copying noise.
+
+    Parameters
+    ----------
+    batch
+        As `group_batch` returns it, whole counts.
+    thinning
+        q, from 0 (the batch as it is) to less than 1.
+
+    References
+    ----------
+    Leiner et al., Data fission: splitting a single data point, JASA 120, 135 (2025), sec. 2.
+    Lehtinen et al., Noise2Noise: learning image restoration without clean data, ICML (2018).
+    """
+    if not thinning:
+        return batch
+    (_, shifts), counts = batch
+    kept_back = generator.binomial(counts.astype(np.int64), thinning)
+    shown = np.sqrt((counts - kept_back) / (1 - thinning)).astype(np.float32)
+    return (shown, shifts), (kept_back / thinning).astype(np.float32)

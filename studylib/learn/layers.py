@@ -1,25 +1,31 @@
 """Layers of the physics-informed network, written in keras.ops: float32, any framework.
 
-Patches are (batch, C, N, N) pairs of real and imaginary part; offsets (batch, C, 2) are x and y in
-pixels relative to the group's mean.
+Patches are (batch, C, N, N); offsets (batch, C, 2) are x and y in pixels relative to the group's mean.
+Only differences of offsets enter, so an offset common to a group changes nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import numpy as np
 from keras import ops
 
 BACKGROUND = 0.05
 """Photons a pixel that the likelihood adds to both sides."""
+DARK = 0.02
+"""Share of the brightest illumination that is added to the weights of a mean."""
 
-Pair = tuple[keras.KerasTensor, keras.KerasTensor]
+Tensor = Any
 
 
-def shift_matrix(offset: keras.KerasTensor, n_pixels: int, margin: int) -> keras.KerasTensor:
-    """Return the matrices that put N samples on a canvas of N + 2 margin, shifted by the offset.
+def shift_matrix(offset: Tensor, n_pixels: int) -> Tensor:
+    """Return the matrices that move N samples by an offset within a window of N.
 
-    Bilinear: row m takes sample n with weight max(0, 1 - |m - n - margin - offset|). The transpose
-    takes the samples back, so placement and extraction are adjoint.
+    Bilinear: row m takes sample n with weight max(0, 1 - |m - n - offset|). Moving by -offset is the
+    transpose, so what moves members onto each other is its own adjoint.
 
     Parameters
     ----------
@@ -27,39 +33,128 @@ def shift_matrix(offset: keras.KerasTensor, n_pixels: int, margin: int) -> keras
 
     Returns
     -------
-    (..., N + 2 margin, N) float32
+    (..., N, N) float32
     """
-    canvas = ops.arange(n_pixels + 2 * margin, dtype="float32")
-    window = ops.arange(n_pixels, dtype="float32") + margin
-    distance = canvas[:, None] - window[None, :] - offset[..., None, None]
-    return ops.maximum(0.0, 1.0 - ops.abs(distance))
+    pixel = ops.arange(n_pixels, dtype="float32")
+    return ops.maximum(0.0, 1.0 - ops.abs(pixel[:, None] - pixel[None, :] - offset[..., None, None]))
 
 
-def place(patch: keras.KerasTensor, rows: keras.KerasTensor, columns: keras.KerasTensor):
-    """Put patches on the canvas: R_y patch R_x^T."""
-    return ops.matmul(ops.matmul(rows, patch), ops.swapaxes(columns, -1, -2))
-
-
-def extract(canvas: keras.KerasTensor, rows: keras.KerasTensor, columns: keras.KerasTensor):
-    """Take patches from the canvas: the adjoint of `place`."""
-    return ops.matmul(ops.matmul(ops.swapaxes(rows, -1, -2), canvas), columns)
-
-
-@keras.saving.register_keras_serializable("studylib")
-class Diffraction(keras.layers.Layer):
-    """From the C object patches of a group to the C expected patterns, in photons.
-
-    The patches are placed on one canvas at their offsets, averaged with the illumination |P|^2 as
-    weight where they overlap, taken out again, illuminated and propagated:
-    lambda = |fftshift(FFT2(P O))|^2, orthonormal. Neighbours must therefore agree on the object they
-    share, which is what a pattern alone cannot tell.
+class Group:
+    """The C windows of each group on their common object.
 
     Parameters
     ----------
-    probe_real, probe_imag
-        (N, N) nested lists or arrays, sqrt(photons).
-    margin
-        Canvas pixels beyond the window on each side; at least the largest offset plus one.
+    offsets : (batch, C, 2) float32
+        x and y of each member's window, any common origin.
+    n_pixels
+        N.
+    """
+
+    def __init__(self, offsets: Tensor, n_pixels: int) -> None:
+        self.n, self.c = n_pixels, offsets.shape[1]
+        # Entry (i, j) takes member j into the window of member i.
+        difference = offsets[:, None, :, :] - offsets[:, :, None, :]
+        self.columns = ops.swapaxes(shift_matrix(difference[..., 0], n_pixels), -1, -2)
+        rows = ops.transpose(shift_matrix(difference[..., 1], n_pixels), (0, 1, 3, 2, 4))
+        self.rows = ops.reshape(rows, (-1, self.c, n_pixels, self.c * n_pixels))
+
+    def gather(self, patches: Tensor) -> Tensor:
+        """Return, for each member's window, the sum of all members' patches at their places.
+
+        Parameters
+        ----------
+        patches : (batch, C, N, N) float32
+
+        Returns
+        -------
+        (batch, C, N, N) float32
+        """
+        moved = ops.matmul(patches[:, None], self.columns)
+        return ops.matmul(self.rows, ops.reshape(moved, (-1, self.c, self.c * self.n, self.n)))
+
+
+class Illuminated(keras.layers.Layer):
+    """A float32 layer that knows the probe; it is saved with the network.
+
+    Parameters
+    ----------
+    probe : (N, N) complex64, sqrt(photons)
+        Or a nested list of (real, imaginary), as a saved network gives it.
+    """
+
+    def __init__(self, probe: np.ndarray | Sequence, **kwargs) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        array = np.asarray(probe)
+        pair = array if np.iscomplexobj(array) else array[..., 0] + 1j * array[..., 1]
+        # Single precision first: a network and its saved copy then compute with the same numbers.
+        self.probe = pair.astype(np.complex64).astype(np.complex128)
+        self.n = self.probe.shape[0]
+        weight = np.abs(self.probe) ** 2
+        self.weight = _tensor(weight / weight.max())
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        pairs = np.stack([self.probe.real, self.probe.imag], axis=-1).astype(np.float64)
+        return super().get_config() | {"probe": pairs.tolist()}
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return ops.convert_to_tensor(np.ascontiguousarray(array, dtype=np.float32))
+
+
+@keras.saving.register_keras_serializable("studylib")
+class FirstEstimate(Illuminated):
+    """From the C measured patterns of a group to what one step from a flat object says of it.
+
+    The measured moduli take the phase of the bare probe's far field and are propagated back to the
+    exit wave psi; P* psi / max|P|^2 is the update of the object that ePIE would make. The network is
+    given this, and its mean over the group, |P|^2 as weight, so that it need not learn the Fourier
+    transform, and sees what its neighbours saw of the object they share.
+
+    References
+    ----------
+    Maiden, Rodenburg, An improved ptychographical phase retrieval algorithm for diffractive imaging,
+    Ultramicroscopy 109, 1256 (2009), eq. 6.
+    """
+
+    def __init__(self, probe, **kwargs) -> None:
+        super().__init__(probe, **kwargs)
+        far = np.fft.fft2(self.probe)
+        phase = far / (np.abs(far) + DARK * np.abs(far).max())
+        update = np.conj(self.probe) / np.max(np.abs(self.probe) ** 2)
+        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(phase.imag)
+        self.update_real, self.update_imag = _tensor(update.real), _tensor(update.imag)
+
+    def call(self, amplitudes, offsets):
+        """Return (batch, C, N, N, 5): own estimate, the group's mean (real, imaginary), its weight.
+
+        Parameters
+        ----------
+        amplitudes : (batch, C, N, N) float32
+            sqrt(counts), centred.
+        offsets : (batch, C, 2) float32
+        """
+        n, group = self.n, Group(offsets, self.n)
+        moduli = ops.roll(amplitudes, (n // 2, n // 2), axis=(2, 3))
+        # The inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2.
+        real, imag = ops.fft2((moduli * self.phase_real, -moduli * self.phase_imag))
+        real, imag = real / n, -imag / n
+        own = (
+            real * self.update_real - imag * self.update_imag,
+            real * self.update_imag + imag * self.update_real,
+        )
+        total = group.gather(ops.broadcast_to(self.weight, ops.shape(amplitudes))) + DARK
+        mean = [group.gather(part) / total for part in own]
+        return ops.stack([*own, *mean, total], axis=-1)
+
+
+@keras.saving.register_keras_serializable("studylib")
+class Diffraction(Illuminated):
+    """From the C object patches of a group to the C expected patterns, in photons.
+
+    In each member's window the patches of all members are averaged at their places, |P|^2 as weight,
+    then illuminated and propagated: lambda = |fftshift(FFT2(P O))|^2, orthonormal. Neighbours must
+    therefore agree on the object they share, which is what a pattern alone cannot tell.
 
     References
     ----------
@@ -67,32 +162,23 @@ class Diffraction(keras.layers.Layer):
     scanning coherent diffraction reconstruction, Sci. Rep. 13, 22789 (2023).
     """
 
-    def __init__(self, probe_real, probe_imag, margin: int, **kwargs) -> None:
-        super().__init__(dtype="float32", trainable=False, **kwargs)
-        self.probe_real = ops.convert_to_tensor(probe_real, dtype="float32")
-        self.probe_imag = ops.convert_to_tensor(probe_imag, dtype="float32")
-        self.margin = margin
+    def __init__(self, probe, **kwargs) -> None:
+        super().__init__(probe, **kwargs)
+        self.probe_real, self.probe_imag = _tensor(self.probe.real), _tensor(self.probe.imag)
 
     def call(self, amplitude, phase, offsets):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
-        n = self.probe_real.shape[0]
+        n = self.n
         real, imag = amplitude * ops.cos(phase), amplitude * ops.sin(phase)
-        columns = shift_matrix(offsets[..., 0], n, self.margin)
-        rows = shift_matrix(offsets[..., 1], n, self.margin)
         if amplitude.shape[1] > 1:
-            real, imag = self._agree(real, imag, rows, columns)
+            group, weight = Group(offsets, n), self.weight + 1e-3
+            total = group.gather(ops.broadcast_to(weight, ops.shape(real)))
+            real, imag = group.gather(weight * real) / total, group.gather(weight * imag) / total
         wave_real = real * self.probe_real - imag * self.probe_imag
         wave_imag = real * self.probe_imag + imag * self.probe_real
         f_real, f_imag = ops.fft2((wave_real, wave_imag))
         intensity = (ops.square(f_real) + ops.square(f_imag)) / n**2
         return ops.roll(intensity, (n // 2, n // 2), axis=(2, 3))
-
-    def _agree(self, real, imag, rows, columns) -> Pair:
-        weight = ops.square(self.probe_real) + ops.square(self.probe_imag)
-        weight = weight / ops.max(weight) + 1e-3
-        total = ops.sum(place(weight, rows, columns), axis=1, keepdims=True) + 1e-6
-        mean = [ops.sum(place(weight * part, rows, columns), axis=1, keepdims=True) / total for part in (real, imag)]
-        return extract(mean[0], rows, columns), extract(mean[1], rows, columns)
 
 
 @keras.saving.register_keras_serializable("studylib")

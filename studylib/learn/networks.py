@@ -1,4 +1,8 @@
-"""The trunk both networks share, and the two training models built on it."""
+"""The two networks on one trunk, and the model that trains PtychoPINN.
+
+Baseline: one pattern to one object patch. PtychoPINN: a group of C patterns and their offsets to C
+object patches. Both are saved with all that prediction needs, the scale of the patterns included.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from studylib.learn.layers import Diffraction
+from studylib.learn.layers import Diffraction, FirstEstimate
 
 STEM = 4
 HEAD_GAIN = 0.05
@@ -71,19 +75,46 @@ def _decoder(x, width: int, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
-    """Build the network from one pattern to one object patch.
+def _trunk(features, width: int):
+    """From (batch, N, N, c) to amplitude and phase, (batch, N, N) float32 each.
 
-    Encoder of three scales without skips, one decoder for amplitude and one for phase.
+    An encoder of three scales without skips, one decoder for amplitude and one for phase.
+    """
+    x = _block(SpaceToDepth()(features), width)
+    for w in (2 * width, 4 * width):
+        x = _block(layers.MaxPooling2D(2)(x), w)
+    amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
+    return ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
+
+
+class _Policy:
+    """The Keras dtype policy within a block."""
+
+    def __init__(self, policy: str) -> None:
+        self.policy, self.previous = policy, keras.config.dtype_policy()
+
+    def __enter__(self) -> None:
+        keras.config.set_dtype_policy(self.policy)
+
+    def __exit__(self, *_) -> None:
+        keras.config.set_dtype_policy(self.previous)
+
+
+def _normalised(patterns, scale: float):
+    return layers.Rescaling(1 / scale, dtype="float32", name="normalised")(patterns)
+
+
+def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
+    """Build the Baseline.
 
     Parameters
     ----------
     n_pixels
         N, a multiple of 16.
     width
-        Feature maps at the first scale.
+        Feature maps at the first scale; the next have twice and four times as many.
     scale
-        Input amplitudes are divided by it; kept in the model, so that a checkpoint is complete.
+        s of DATA-001; sqrt(counts) are divided by it.
     policy
         Keras dtype policy of the convolutions.
 
@@ -91,35 +122,55 @@ def trunk(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
     -------
     Model from (batch, N, N) sqrt(counts) to amplitude and phase, (batch, N, N) float32 each
     """
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        pattern = keras.Input((n_pixels, n_pixels), name="amplitude")
-        x = layers.Rescaling(1 / scale, dtype="float32")(pattern)
-        x = layers.Reshape((n_pixels, n_pixels, 1))(x)
-        x = SpaceToDepth()(x)
-        x = _block(x, width)
-        for w in (2 * width, 4 * width):
-            x = _block(layers.MaxPooling2D(2)(x), w)
-        amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
-        outputs = ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
-        return keras.Model(pattern, outputs, name="trunk")
-    finally:
-        keras.config.set_dtype_policy(previous)
+    with _Policy(policy):
+        patterns = keras.Input((n_pixels, n_pixels), name="patterns")
+        features = layers.Reshape((n_pixels, n_pixels, 1))(_normalised(patterns, scale))
+        return keras.Model(patterns, _trunk(features, width), name="Baseline")
 
 
-def physics_informed(network: keras.Model, probe: NDArray[np.complex64], group_size: int, margin: int) -> keras.Model:
-    """Build PtychoPINN: from a group's patterns and offsets to its expected patterns, in photons.
+def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale: float, policy: str) -> keras.Model:
+    """Build PtychoPINN.
+
+    Parameters
+    ----------
+    probe : (N, N) complex64, sqrt(photons)
+    group_size
+        C.
+    width, scale, policy
+        As for the Baseline.
+
+    Returns
+    -------
+    Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to amplitude and phase,
+    (batch, C, N, N) float32 each
+    """
+    n, c = probe.shape[0], group_size
+    with _Policy(policy):
+        patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
+        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), offsets)
+        amplitude, phase = _trunk(ops.reshape(features, (-1, n, n, features.shape[-1])), width)
+        outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
+        return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
+
+
+def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.Model:
+    """Put the physics behind PtychoPINN: the model whose output is held against the counts.
 
     Returns
     -------
     Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to (batch, C, N, N) lambda
     """
-    n = probe.shape[0]
-    patterns = keras.Input((group_size, n, n), name="patterns")
-    offsets = keras.Input((group_size, 2), name="offsets")
-    amplitude, phase = network(ops.reshape(patterns, (-1, n, n)))
-    amplitude = ops.reshape(amplitude, (-1, group_size, n, n))
-    phase = ops.reshape(phase, (-1, group_size, n, n))
-    expected = Diffraction(probe.real, probe.imag, margin, name="diffraction")(amplitude, phase, offsets)
-    return keras.Model([patterns, offsets], expected, name="PtychoPINN")
+    patterns, offsets = (keras.Input(i.shape[1:], name=i.name) for i in network.inputs)
+    amplitude, phase = network([patterns, offsets])
+    expected = Diffraction(probe, name="diffraction")(amplitude, phase, offsets)
+    return keras.Model([patterns, offsets], expected, name="PtychoPINN_training")
+
+
+def group_size(network: keras.Model) -> int:
+    """Return C of a PtychoPINN, 0 for a Baseline."""
+    return network.inputs[0].shape[1] if len(network.inputs) == 2 else 0
+
+
+def pattern_scale(network: keras.Model) -> float:
+    """Return the intensity scale s that the network divides by."""
+    return 1 / network.get_layer("normalised").scale

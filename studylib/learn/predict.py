@@ -9,32 +9,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.dataset import Scan
+from studylib.design import GroupingSettings
 from studylib.errors import InputError, StageError
+from studylib.grouping import group
 from studylib.hub import write_with
-from studylib.learn import networks  # noqa: F401  registers the layers for loading
+from studylib.learn import networks
+from studylib.learn.batches import group_batch
+from studylib.stitch import stitch, synchronise
 
 
-def predict(network: keras.Model, scan: Scan, batch: int = 64) -> NDArray[np.complex64]:
+def predict(
+    network: keras.Model, scan: Scan, grouping: GroupingSettings, seed: int, batch: int = 64
+) -> NDArray[np.complex64]:
     """Return the object patches, (positions, N, N) complex64; the same whatever the batch.
+
+    PtychoPINN sees each position once as the anchor of a group and, by chance, in groups of others: its
+    patch is the mean of them.
+
+    Parameters
+    ----------
+    grouping, seed
+        How groups are drawn; the Baseline sees single patterns.
+    batch
+        Patterns at a time.
 
     Raises
     ------
     StageError
-        The network was trained at another dose: its input scale is not the scan's.
+        The network was trained at another dose: its input scale is not the scan's; or for another C.
     """
-    rescaling = next(layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling))
-    if not np.isclose(1 / rescaling.scale, scan.scale, rtol=1e-5):
-        raise StageError(
-            f"network was trained at intensity scale {1 / rescaling.scale:.6g}, the data set has {scan.scale:.6g}"
-        )
-    out = np.empty(scan.diffraction.shape, dtype=np.complex64)
-    for start in range(0, len(out), batch):
-        part = slice(start, start + batch)
-        amplitude, phase = network.predict_on_batch(np.sqrt(scan.take(np.arange(len(out))[part]).counts))
-        out[part] = np.asarray(amplitude) * np.exp(1j * np.asarray(phase))
-    if not np.isfinite(out).all():
+    scale, c = networks.pattern_scale(network), networks.group_size(network)
+    if not np.isclose(scale, scan.scale, rtol=1e-5):
+        raise StageError(f"network was trained at intensity scale {scale:.6g}, the data set has {scan.scale:.6g}")
+    if c not in (0, grouping.group_size):
+        raise StageError(f"network was trained for groups of C={c}, the design has C={grouping.group_size}")
+    everything = np.arange(len(scan.positions))
+    groups = group(scan.positions, grouping, seed) if c else everything[:, None]
+    total = np.zeros(scan.diffraction.shape, dtype=np.complex64)
+    size = max(1, batch // max(c, 1))
+    for start in range(0, len(groups), size):
+        members = groups[start : start + size]
+        inputs, _ = group_batch(scan, members)
+        amplitude, phase = network.predict_on_batch(list(inputs) if c else inputs[0][:, 0])
+        patches = np.asarray(amplitude) * np.exp(1j * np.asarray(phase))
+        np.add.at(total, members.ravel(), patches.reshape(-1, *total.shape[1:]))
+    total /= np.bincount(groups.ravel(), minlength=len(total))[:, None, None].astype(np.float32)
+    if not np.isfinite(total).all():
         raise StageError("the network's patches hold NaN or infinity")
-    return out
+    return total
+
+
+def reconstruct(network: keras.Model, scan: Scan, grouping: GroupingSettings, seed: int) -> NDArray[np.complex64]:
+    """Return the object, (rows, columns) complex64 in the frame of the positions.
+
+    The Baseline learned the true phase of its patches. PtychoPINN could not: a pattern says nothing of
+    the phase common to its patch, so the patches are turned to agree where they overlap.
+    """
+    patches = predict(network, scan, grouping, seed)
+    if networks.group_size(network):
+        patches *= synchronise(patches, scan.probe, scan.positions, scan.shape)[:, None, None]
+    return stitch(patches, scan.probe, scan.positions, scan.shape)
 
 
 def save_network(network: keras.Model, path: Path) -> Path:
@@ -45,7 +79,7 @@ def save_network(network: keras.Model, path: Path) -> Path:
         temporary = Path(folder) / "model.keras"
         network.save(temporary)
         again = keras.saving.load_model(temporary, compile=False)
-        sample = np.ones((1, *network.input_shape[1:]), dtype=np.float32)
+        sample = [np.ones((1, *i.shape[1:]), dtype=np.float32) for i in network.inputs]
         for a, b in zip(network.predict_on_batch(sample), again.predict_on_batch(sample), strict=True):
             if not np.allclose(a, b, atol=1e-5):
                 raise StageError("the saved network gives another output than the trained one")

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from studylib import progress
 from studylib.dataset import Scan
-from studylib.design import GroupingSettings, TrainingSettings
+from studylib.design import GroupingSettings, Seeds, TrainingSettings
 from studylib.errors import StageError
 from studylib.grouping import group, hold_out
-from studylib.iterate import peak_memory_mib
+from studylib.iterate import Reconstruction, peak_memory_mib
 from studylib.learn.backend import precision
-from studylib.learn.batches import Batch, Stream, group_batch, group_batches, pattern_batches
+from studylib.learn.batches import Batch, Stream, group_batch, group_batches, pattern_batches, thin_counts
 from studylib.learn.layers import BACKGROUND, poisson_nll
-from studylib.learn.networks import physics_informed, trunk
+from studylib.learn.networks import baseline, ptychopinn, with_detector
+from studylib.learn.predict import reconstruct
 from studylib.learn.symmetry import SQUARE, probe_symmetries
 
 ATTEMPTS = 2
@@ -34,7 +34,7 @@ class Trained:
     Attributes
     ----------
     network
-        The trunk, pattern to object patch, with the weights of the best held-out loss.
+        From patterns to object patches, with the weights of the best held-out loss.
     history
         One row an evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
     seconds
@@ -55,11 +55,11 @@ class Trained:
 class _Recorder(keras.callbacks.Callback):
     """Progress bar, history, and the weights of the best held-out loss."""
 
-    def __init__(self, trunk_model: keras.Model, settings: TrainingSettings, name: str, attempt: int) -> None:
+    def __init__(self, network: keras.Model, settings: TrainingSettings, name: str, attempt: int) -> None:
         super().__init__()
-        self.trunk, self.attempt = trunk_model, attempt
+        self.network, self.attempt = network, attempt
         self.rows: list[dict[str, float]] = []
-        self.best, self.weights = np.inf, trunk_model.get_weights()
+        self.best, self.weights = np.inf, network.get_weights()
         self.bar = progress.bar(settings.steps, f"train {name}", "step")
         self.start = time.perf_counter()
 
@@ -71,7 +71,7 @@ class _Recorder(keras.callbacks.Callback):
         if not np.isfinite([loss, held_out]).all():
             raise StageError(f"training diverged at evaluation {epoch + 1}: loss {loss}, held out {held_out}")
         if held_out < self.best:
-            self.best, self.weights = held_out, self.trunk.get_weights()
+            self.best, self.weights = held_out, self.network.get_weights()
         self.rows.append(
             {
                 "epoch": epoch + 1,
@@ -177,20 +177,23 @@ def train_pinn(
     kept, held = hold_out(scan.positions, settings.validation_fraction)
     train, validation = scan.take(kept), scan.take(held)
     size = max(1, settings.patterns_per_step // grouping.group_size)
-    margin = canvas_margin([train.positions, validation.positions], grouping)
-    held_out = group_batch(validation, group(validation.positions, grouping, grouping_seed), margin)
+    held_out = thin_counts(
+        group_batch(validation, group(validation.positions, grouping, grouping_seed)),
+        settings.thinning,
+        np.random.default_rng(grouping_seed),
+    )
     policy = precision(settings.mixed_precision)
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
-        model = physics_informed(network, scan.probe, grouping.group_size, margin)
+        network = ptychopinn(scan.probe, grouping.group_size, settings.width, scan.scale, policy)
+        model = with_detector(network, scan.probe)
         model.compile(optimizer=_optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
 
     return _train(
         build,
-        lambda generator: group_batches(train, grouping, size, margin, symmetries, generator),
+        lambda generator: group_batches(train, grouping, size, symmetries, settings.thinning, generator),
         held_out,
         flat_object_loss(validation),
         settings,
@@ -199,24 +202,46 @@ def train_pinn(
     )
 
 
-def _symmetries(scan: Scan, settings: TrainingSettings):
-    return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
-
-
-def canvas_margin(parts: Sequence[NDArray[np.float64]], grouping: GroupingSettings) -> int:
-    """Return the pixels beyond the window, on each side, that no group's offset exceeds.
+def adapt_pinn(
+    network: keras.Model, scan: Scan, grouping: GroupingSettings, settings: TrainingSettings, seeds: Seeds, epochs: int
+) -> Reconstruction:
+    """Let PtychoPINN go on training on the patterns that it is to reconstruct; it needs no truth for it.
 
     Parameters
     ----------
-    parts
-        Positions, (positions, 2) each, from which groups are drawn separately.
+    network
+        Trained; its weights are changed.
+    scan
+        The split to reconstruct.
+    epochs
+        Passes over its positions, at a third of the learning rate, decaying to zero.
+
+    Raises
+    ------
+    StageError
+        Diverged.
     """
-    if grouping.group_size == 1:
-        return 1
-    k, share = grouping.n_neighbours + 1, (grouping.group_size - 1) / grouping.group_size
-    # A member that lies at one end of its neighbourhood, all its companions at the other.
-    spans = [np.ptp(p[cKDTree(p).query(p, k=k)[1]], axis=1).max() for p in parts]
-    return int(np.ceil(share * max(spans))) + 1
+    size = max(1, settings.patterns_per_step // grouping.group_size)
+    steps = max(1, len(scan.positions) // size)
+    model = with_detector(network, scan.probe)
+    rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate / 3, max(1, steps * epochs))
+    optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
+    model.compile(optimizer=optimizer, loss=poisson_nll, jit_compile=False)
+    keras.utils.set_random_seed(seeds.training)
+    generator = np.random.default_rng(seeds.training)
+    batches = group_batches(scan, grouping, size, _symmetries(scan, settings), settings.thinning, generator)
+    start = time.perf_counter()
+    with progress.bar(epochs, "adapt PtychoPINN", "epoch") as bar:
+        each = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
+        loss = model.fit(Stream(batches, steps), epochs=epochs, verbose=0, callbacks=[each]).history.get("loss", [])
+    if not np.isfinite(loss).all():
+        raise StageError("PtychoPINN diverged while it adapted: its loss is not finite")
+    image = reconstruct(network, scan, grouping, seeds.grouping)
+    return Reconstruction(image, np.array(loss), time.perf_counter() - start, peak_memory_mib())
+
+
+def _symmetries(scan: Scan, settings: TrainingSettings):
+    return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
 
 
 def flat_object_loss(scan: Scan) -> float:
@@ -256,7 +281,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = trunk(scan.n_pixels, settings.width, scan.scale, policy)
+        network = baseline(scan.n_pixels, settings.width, scan.scale, policy)
         network.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
         return network, network
 

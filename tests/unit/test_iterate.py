@@ -9,7 +9,7 @@ def test_lsqml_starts_flat_stays_on_the_frame_and_repeats(scan, specimen):
     from studylib.stitch import scanned_box
 
     settings = IterationSettings(epochs=6, batch_size=24)
-    first = iterate.lsqml(scan, settings, 11)
+    first = iterate.iterate(scan, settings, 11)
     assert first.seconds > 0 and first.peak_memory_mib > 0 and first.loss[-1] < first.loss[0]
     box = scanned_box(scan.positions).slices
     image, truth = first.object[box], specimen.object[box]
@@ -18,5 +18,5 @@ def test_lsqml_starts_flat_stays_on_the_frame_and_repeats(scan, specimen):
     assert 0.7 < gauge.scale < 1.3
     shift = register.shift_between(register.apply_gauge(image, gauge), truth, 2.0, "PtyChi")
     assert np.abs(shift).max() <= 0.3
-    again = iterate.lsqml(scan, settings, 11)
+    again = iterate.iterate(scan, settings, 11)
     np.testing.assert_allclose(again.object, first.object, atol=1e-5)

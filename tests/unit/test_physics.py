@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from studylib import simulate, windows
 from studylib.design import SampleSettings
 from studylib.errors import InputError
-from studylib.stitch import scanned_box, stitch
+from studylib.stitch import scanned_box, stitch, synchronise
 
 
 def test_energy_is_conserved(specimen, scan):
@@ -65,6 +65,17 @@ def test_true_patches_stitch_to_the_true_object(specimen, scan):
     box = scanned_box(whole).slices
     image = stitch(patches, scan.probe, whole, scan.shape)
     np.testing.assert_allclose(image[box], specimen.object[box], atol=1e-5)
+
+
+def test_patches_of_any_phase_are_turned_to_agree(specimen, scan):
+    """The phase that a pattern cannot tell is recovered from overlap, up to one for the whole object."""
+    whole = np.round(scan.positions)
+    patches = windows.extract(specimen.object, whole, 64)
+    turns = np.exp(1j * np.random.default_rng(4).normal(0, 0.5, len(whole))).astype(np.complex64)
+    factors = synchronise(patches * turns[:, None, None], scan.probe, whole, scan.shape, iterations=200)
+    np.testing.assert_allclose(np.abs(factors), 1, atol=1e-5)
+    left = factors * turns
+    assert np.abs(np.angle(left / left.mean())).max() < 0.03
 
 
 def test_stitching_does_not_depend_on_the_order_of_positions(specimen, scan):
