@@ -95,7 +95,7 @@ def test_prediction(benchmark, scan, batch):
     from studylib.learn.predict import predict
 
     network = ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
-    benchmark.pedantic(predict, (network, scan, DESIGN.grouping, 1, batch), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(predict, (network, scan, DESIGN.grouping, 1), {"batch": batch}, rounds=3, warmup_rounds=1)
     report(benchmark, len(scan.positions))
 
 
@@ -112,7 +112,7 @@ def test_stitching(benchmark, source, scan):
     from studylib.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
-    benchmark.pedantic(stitch, (patches, scan.probe, scan.positions, scan.shape), rounds=3)
+    benchmark.pedantic(stitch, ([(patches, scan.positions)], scan.probe, scan.shape, True), rounds=3)
     report(benchmark, len(scan.positions))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studylib.errors import InputError
 from studylib.hub import write_with
-from studylib.npz import read_members
+from studylib.npz import map_member, read_members
 from studylib.simulate import to_counts
 
 SCHEMA = "DATA-001"
@@ -30,7 +30,7 @@ class Scan:
     Attributes
     ----------
     diffraction : (positions, N, N) float32
-        sqrt(counts) / s, centred.
+        sqrt(counts) / s, centred. Of a file it is a memory map: a large scan is read as it is used.
     probe : (N, N) complex64
         sqrt(photons).
     positions : (positions, 2) float64
@@ -114,12 +114,17 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
         A member is missing, of another type or shape, not finite, or negative where it may not be.
     """
     path = Path(path)
-    names = ("diffraction", "probeGuess", "xcoords", "ycoords", "_metadata")
-    m = read_members(path, names, remedy)
+    m = read_members(path, ("probeGuess", "xcoords", "ycoords", "_metadata"), remedy)
     metadata = _metadata(m["_metadata"], path, remedy)
-    diffraction, probe = m["diffraction"], m["probeGuess"]
-    _expect(diffraction, "diffraction", np.float32, 3, path, remedy)
+    probe = m["probeGuess"]
     _expect(probe, "probeGuess", np.complex64, 2, path, remedy)
+
+    def amplitudes(block: NDArray) -> None:
+        _expect(block, "diffraction", np.float32, 3, path, remedy)
+        if (block < 0).any():
+            raise InputError(f"diffraction in {path.name}", float(block.min()), "amplitudes >= 0", remedy)
+
+    diffraction = map_member(path, "diffraction", amplitudes, remedy)
     n, n_pixels = len(diffraction), probe.shape[0]
     if diffraction.shape[1:] != probe.shape or probe.shape[0] != probe.shape[1]:
         raise InputError(
@@ -128,8 +133,6 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             f"(positions, N, N) with the probe's N = {n_pixels}",
             remedy,
         )
-    if (diffraction < 0).any():
-        raise InputError(f"diffraction in {path.name}", float(diffraction.min()), "amplitudes >= 0", remedy)
     for axis in ("xcoords", "ycoords"):
         _expect(m[axis], axis, np.float64, 1, path, remedy)
         if len(m[axis]) != n:
@@ -150,9 +153,7 @@ def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
 def load_patches(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
     """Read the true patches of a training set, (positions, N, N) complex64."""
     path = Path(path)
-    patches = read_members(path, ("Y",), remedy)["Y"]
-    _expect(patches, "Y", np.complex64, 3, path, remedy)
-    return patches
+    return map_member(path, "Y", lambda block: _expect(block, "Y", np.complex64, 3, path, remedy), remedy)
 
 
 def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def shuffled(draw: Callable[[int], NDArray], size: int, generator: np.random.Gen
 
 def pattern_batches(
     scan: Scan,
-    amplitude: NDArray[np.float32],
-    phase: NDArray[np.float32],
+    patches: NDArray[np.complex64],
+    part: NDArray[np.intp],
     size: int,
     symmetries: Sequence[Symmetry],
     generator: np.random.Generator,
@@ -60,15 +60,29 @@ def pattern_batches(
     """Yield patterns and true patches for the Baseline: (size, N, N) sqrt(counts), two targets.
 
     Each batch is seen under one of the probe's symmetries, drawn anew.
+
+    Parameters
+    ----------
+    patches : (positions, N, N) complex64
+        True object patches.
+    part
+        Indices of the positions to draw from.
     """
-    everything = np.arange(len(scan.positions))
-    for chosen in shuffled(lambda _: everything, size, generator):
+    for chosen in shuffled(lambda _: part, size, generator):
         turn = symmetries[int(generator.integers(len(symmetries)))].image
-        yield turn(np.sqrt(scan.take(chosen).counts)), (turn(amplitude[chosen]), turn(phase[chosen]))
+        pattern, truth = pattern_batch(scan, patches, chosen)
+        yield turn(pattern), (turn(truth[0]), turn(truth[1]))
+
+
+def pattern_batch(scan: Scan, patches: NDArray[np.complex64], chosen: NDArray[np.intp]) -> Batch:
+    """Return input and target of some positions for the Baseline."""
+    truth = patches[chosen]
+    return np.sqrt(scan.take(chosen).counts), (np.abs(truth), np.angle(truth))
 
 
 def group_batches(
     scan: Scan,
+    part: NDArray[np.intp],
     settings: GroupingSettings,
     size: int,
     symmetries: Sequence[Symmetry],
@@ -79,8 +93,16 @@ def group_batches(
 
     Groups are drawn anew every pass (K choose C), from the same K neighbours; each batch is seen
     under one of the probe's symmetries, and its counts are thinned anew.
+
+    Parameters
+    ----------
+    part
+        Indices of the positions that the groups are of.
+    thinning
+        q of `thin_counts`.
     """
-    for groups in shuffled(lambda seed: group(scan.positions, settings, seed), size, generator):
+    positions = scan.positions[part]
+    for groups in shuffled(lambda seed: part[group(positions, settings, seed)], size, generator):
         symmetry = symmetries[int(generator.integers(len(symmetries)))]
         (amplitudes, shifts), counts = group_batch(scan, groups)
         batch = (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)

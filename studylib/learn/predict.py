@@ -15,13 +15,21 @@ from studylib.grouping import group
 from studylib.hub import write_with
 from studylib.learn import networks
 from studylib.learn.batches import group_batch
-from studylib.stitch import stitch, synchronise
+from studylib.stitch import neighbouring_blocks, stitch
+
+BLOCK = 4096
+"""Positions whose patches are in memory together."""
 
 
 def predict(
-    network: keras.Model, scan: Scan, grouping: GroupingSettings, seed: int, batch: int = 64
+    network: keras.Model,
+    scan: Scan,
+    grouping: GroupingSettings,
+    seed: int,
+    part: NDArray[np.intp] | None = None,
+    batch: int = 64,
 ) -> NDArray[np.complex64]:
-    """Return the object patches, (positions, N, N) complex64; the same whatever the batch.
+    """Return the object patches of some positions, (positions, N, N) complex64; the same whatever the batch.
 
     PtychoPINN sees each position once as the anchor of a group and, by chance, in groups of others: its
     patch is the mean of them.
@@ -30,6 +38,8 @@ def predict(
     ----------
     grouping, seed
         How groups are drawn; the Baseline sees single patterns.
+    part
+        Indices of the positions; all when None.
     batch
         Patterns at a time.
 
@@ -43,17 +53,22 @@ def predict(
         raise StageError(f"network was trained at intensity scale {scale:.6g}, the data set has {scan.scale:.6g}")
     if c not in (0, grouping.group_size):
         raise StageError(f"network was trained for groups of C={c}, the design has C={grouping.group_size}")
-    everything = np.arange(len(scan.positions))
-    groups = group(scan.positions, grouping, seed) if c else everything[:, None]
-    total = np.zeros(scan.diffraction.shape, dtype=np.complex64)
+    part = np.arange(len(scan.positions)) if part is None else part
+    row = np.full(len(scan.positions), -1)
+    row[part] = np.arange(len(part))
+    groups = group(scan.positions, grouping, seed) if c else np.arange(len(scan.positions))[:, None]
+    groups = groups[(row[groups] >= 0).any(axis=1)]
+    total = np.zeros((len(part), scan.n_pixels, scan.n_pixels), dtype=np.complex64)
     size = max(1, batch // max(c, 1))
     for start in range(0, len(groups), size):
         members = groups[start : start + size]
         inputs, _ = group_batch(scan, members)
         amplitude, phase = network.predict_on_batch(list(inputs) if c else inputs[0][:, 0])
-        patches = np.asarray(amplitude) * np.exp(1j * np.asarray(phase))
-        np.add.at(total, members.ravel(), patches.reshape(-1, *total.shape[1:]))
-    total /= np.bincount(groups.ravel(), minlength=len(total))[:, None, None].astype(np.float32)
+        patches = (np.asarray(amplitude) * np.exp(1j * np.asarray(phase))).reshape(-1, *total.shape[1:])
+        rows = row[members.ravel()]
+        np.add.at(total, rows[rows >= 0], patches[rows >= 0])
+    appearances = np.bincount(row[groups][row[groups] >= 0], minlength=len(part))
+    total /= appearances[:, None, None].astype(np.float32)
     if not np.isfinite(total).all():
         raise StageError("the network's patches hold NaN or infinity")
     return total
@@ -65,10 +80,9 @@ def reconstruct(network: keras.Model, scan: Scan, grouping: GroupingSettings, se
     The Baseline learned the true phase of its patches. PtychoPINN could not: a pattern says nothing of
     the phase common to its patch, so the patches are turned to agree where they overlap.
     """
-    patches = predict(network, scan, grouping, seed)
-    if networks.group_size(network):
-        patches *= synchronise(patches, scan.probe, scan.positions, scan.shape)[:, None, None]
-    return stitch(patches, scan.probe, scan.positions, scan.shape)
+    parts = neighbouring_blocks(scan.positions, BLOCK)
+    blocks = ((predict(network, scan, grouping, seed, part), scan.positions[part]) for part in parts)
+    return stitch(blocks, scan.probe, scan.shape, agree=networks.group_size(network) > 0)
 
 
 def save_network(network: keras.Model, path: Path) -> Path:

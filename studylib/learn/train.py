@@ -18,13 +18,23 @@ from studylib.errors import StageError
 from studylib.grouping import group, hold_out
 from studylib.iterate import Reconstruction, peak_memory_mib
 from studylib.learn.backend import precision
-from studylib.learn.batches import Batch, Stream, group_batch, group_batches, pattern_batches, thin_counts
+from studylib.learn.batches import (
+    Batch,
+    Stream,
+    group_batch,
+    group_batches,
+    pattern_batch,
+    pattern_batches,
+    thin_counts,
+)
 from studylib.learn.layers import BACKGROUND, poisson_nll
 from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.symmetry import SQUARE, probe_symmetries
 
 ATTEMPTS = 2
+HELD_OUT = 8192
+"""Patterns that the held-out loss is taken from, at most."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +185,10 @@ def train_pinn(
         Diverged, or collapsed onto a flat object twice.
     """
     kept, held = hold_out(scan.positions, settings.validation_fraction)
-    train, validation = scan.take(kept), scan.take(held)
     size = max(1, settings.patterns_per_step // grouping.group_size)
-    held_out = thin_counts(
-        group_batch(validation, group(validation.positions, grouping, grouping_seed)),
-        settings.thinning,
-        np.random.default_rng(grouping_seed),
-    )
+    groups = held[group(scan.positions[held], grouping, grouping_seed)]
+    held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
+    held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed))
     policy = precision(settings.mixed_precision)
     symmetries = _symmetries(scan, settings)
 
@@ -193,9 +200,9 @@ def train_pinn(
 
     return _train(
         build,
-        lambda generator: group_batches(train, grouping, size, symmetries, settings.thinning, generator),
+        lambda generator: group_batches(scan, kept, grouping, size, symmetries, settings.thinning, generator),
         held_out,
-        flat_object_loss(validation),
+        flat_object_loss(scan.take(_at_most(HELD_OUT, held))),
         settings,
         seed,
         "PtychoPINN",
@@ -229,7 +236,8 @@ def adapt_pinn(
     model.compile(optimizer=optimizer, loss=poisson_nll, jit_compile=False)
     keras.utils.set_random_seed(seeds.training)
     generator = np.random.default_rng(seeds.training)
-    batches = group_batches(scan, grouping, size, _symmetries(scan, settings), settings.thinning, generator)
+    everything, symmetries = np.arange(len(scan.positions)), _symmetries(scan, settings)
+    batches = group_batches(scan, everything, grouping, size, symmetries, settings.thinning, generator)
     start = time.perf_counter()
     with progress.bar(epochs, "adapt PtychoPINN", "epoch") as bar:
         each = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
@@ -238,6 +246,11 @@ def adapt_pinn(
         raise StageError("PtychoPINN diverged while it adapted: its loss is not finite")
     image = reconstruct(network, scan, grouping, seeds.grouping)
     return Reconstruction(image, np.array(loss), time.perf_counter() - start, peak_memory_mib())
+
+
+def _at_most(n: int, indices: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the first axis thinned evenly to n entries, so that memory does not grow with the scan."""
+    return indices if len(indices) <= n else indices[np.linspace(0, len(indices) - 1, n).astype(int)]
 
 
 def _symmetries(scan: Scan, settings: TrainingSettings):
@@ -268,8 +281,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         Diverged, or twice no better than a constant image.
     """
     kept, held = hold_out(scan.positions, settings.validation_fraction)
-    amplitude, phase = np.abs(patches), np.angle(patches)
-    train, validation = scan.take(kept), scan.take(held)
+    held_out = pattern_batch(scan, patches, _at_most(HELD_OUT, held))
     weight = np.abs(scan.probe) ** 2
     weight = (weight / weight.mean()).astype(np.float32)
 
@@ -285,13 +297,13 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         network.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
         return network, network
 
-    flat = sum(float(np.mean(weight * np.abs(part[held] - np.median(part[kept])))) for part in (amplitude, phase))
+    some = patches[_at_most(HELD_OUT, kept)]
+    constants = (float(np.median(part)) for part in (np.abs(some), np.angle(some)))
+    flat = sum(float(np.mean(weight * np.abs(t - c))) for t, c in zip(held_out[1], constants, strict=True))
     return _train(
         build,
-        lambda generator: pattern_batches(
-            train, amplitude[kept], phase[kept], settings.patterns_per_step, symmetries, generator
-        ),
-        (np.sqrt(validation.counts), (amplitude[held], phase[held])),
+        lambda generator: pattern_batches(scan, patches, kept, settings.patterns_per_step, symmetries, generator),
+        held_out,
         flat,
         settings,
         seed,

@@ -60,6 +60,27 @@ def test_a_damaged_data_set_is_one_clear_line(saved, name, change, message):
     assert "\n" not in text and name in text and "mend it" in text
 
 
+def test_patterns_are_mapped_not_read(saved, scan):
+    again = dataset.load_scan(saved)
+    assert isinstance(again.diffraction, np.memmap) and not again.diffraction.flags.writeable
+    np.testing.assert_array_equal(again.take(np.array([5, 2])).counts, scan.counts[[5, 2]])
+
+
+def test_a_compressed_file_is_read(saved, scan):
+    with np.load(saved) as file:
+        members = {name: file[name] for name in file.files}
+    np.savez_compressed(saved, **members)
+    np.testing.assert_array_equal(dataset.load_scan(saved).diffraction, scan.diffraction)
+
+
+def test_a_flipped_bit_is_found_before_it_is_used(saved):
+    content = bytearray(saved.read_bytes())
+    content[1_000_000] ^= 1  # within the patterns: still finite numbers
+    saved.write_bytes(content)
+    with pytest.raises(InputError, match="CRC"):
+        dataset.load_scan(saved)
+
+
 def test_a_cut_off_file_is_one_clear_line(saved):
     saved.write_bytes(saved.read_bytes()[:1000])
     with pytest.raises(InputError, match="a readable NPZ"):
