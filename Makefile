@@ -20,7 +20,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench ablation verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -89,10 +89,14 @@ notebooks: $(VENV)/ready  ## run the stage notebooks on the smoke profile and st
 lab: $(VENV)/ready  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json
+bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.md
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json
+	$(BIN)/python benchmarks/table.py
 
-ablation: $(VENV)/ready  ## what each choice in the training is worth, to benchmarks/ablation.csv
+large: $(VENV)/ready  ## 1e5 positions: train, predict and stitch, peak memory of each, to benchmarks/large.json
+	$(BIN)/python benchmarks/large.py
+
+ablation: $(VENV)/ready  ## what each choice is worth, to docs/ablation.md; resumes
 	$(BIN)/python benchmarks/ablation.py
 
 verify: $(VENV)/ready  ## recompute the deltas of HUB and check every artefact

@@ -1,78 +1,56 @@
-"""Speed of every stage on the laptop profile's shapes: `make bench`.
+"""Speed of every stage on the laptop profile's shapes: `make bench`, then `docs/speed.md`.
 
-`patterns_per_second` in each benchmark's extra_info is what docs/results.md quotes. Nothing is asserted about time.
+Medians of repeats in one run; nothing is asserted about time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import pytest
+from conftest import DESIGN
 
-from studylib import overlap, sample, simulate
-from studylib.dataset import Scan
-from studylib.design import StudyDesign, TrainingSettings
+from studylib import simulate
+from studylib.design import TrainingSettings
 
-DESIGN = StudyDesign.for_profile("laptop")
-
-
-@pytest.fixture(scope="module")
-def source() -> sample.Sample:
-    return sample.built_in(DESIGN.sample, DESIGN.seeds)
+STEPS = 20
+KINDS = pytest.mark.parametrize("mixed", [True, False], ids=["bfloat16", "float32"])
+"""bfloat16 where the processor has it."""
 
 
-@pytest.fixture(scope="module")
-def scan(source) -> Scan:
-    """The dense view of the training half, 1000 photons a pattern."""
-    generator = np.random.default_rng(1)
-    positions = simulate.scan_positions(source.object.shape, 64, DESIGN.sample, generator)
-    positions = positions[simulate.split_along_y(positions, 512, 64)["train"]]
-    spacing = overlap.target_spacing(0.7, sample.probe_diameter(source.probe))
-    positions = positions[overlap.thin(positions, spacing, 456)]
-    probe = simulate.scale_probe(source.object, source.probe, positions, 1000)
-    scale = simulate.intensity_scale(1000, 64)
-    return Scan(simulate.count_photons(source.object, probe, positions, scale, generator), probe, positions, scale,
-                source.object.shape, {})  # fmt: skip
-
-
-def report(benchmark, patterns: int) -> None:
-    benchmark.extra_info["patterns_per_second"] = round(patterns / benchmark.stats.stats.median, 1)
-
-
-def test_simulation(benchmark, source, scan):
+def test_simulation(benchmark, rate, source, scan):
     generator = np.random.default_rng(2)
-    benchmark(simulate.count_photons, source.object, scan.probe, scan.positions, scan.scale, generator)
-    report(benchmark, len(scan.positions))
+    arguments = (source.object, scan.probe, scan.positions, scan.scale, generator)
+    benchmark.pedantic(simulate.count_photons, arguments, rounds=5, warmup_rounds=1)
+    rate(len(scan.positions))
 
 
-def test_grouping_512_patterns(benchmark, scan):
+def test_grouping_512_patterns(benchmark, rate, scan):
     from studylib.grouping import group
 
-    benchmark(group, scan.positions[:512], DESIGN.grouping, 1)
-    report(benchmark, 512)
+    benchmark.pedantic(group, (scan.positions[:512], DESIGN.grouping, 1), rounds=20)
+    rate(512)
 
 
 def settings(mixed: bool) -> TrainingSettings:
-    return DESIGN.pinn.model_copy(update={"steps": 20, "evaluations": 1, "mixed_precision": mixed})
+    return DESIGN.pinn.model_copy(update={"steps": STEPS, "evaluations": 1, "mixed_precision": mixed})
 
 
-@pytest.mark.parametrize("mixed", [True, False], ids=["bfloat16 where the processor has it", "float32"])
+@KINDS
 @pytest.mark.parametrize("gridsize", [1, 2])
-def test_training_pinn(benchmark, scan, monkeypatch, gridsize, mixed):
+def test_training_pinn(benchmark, rate, scan, monkeypatch, gridsize, mixed):
+    """Twenty steps, building the network and one evaluation included."""
     from studylib.learn import train
 
     monkeypatch.setattr(train, "flat_object_loss", lambda scan: np.inf)
     grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
-    benchmark.pedantic(train.train_pinn, (scan, grouping, settings(mixed), 7, 123), rounds=3, warmup_rounds=1)
-    report(benchmark, 20 * DESIGN.pinn.patterns_per_step)
+    benchmark.pedantic(train.train_pinn, (scan, grouping, settings(mixed), 7, 123), rounds=5, warmup_rounds=1)
+    rate(STEPS * DESIGN.pinn.patterns_per_step)
 
 
-@pytest.mark.parametrize("mixed", [True, False], ids=["bfloat16 where the processor has it", "float32"])
-def test_training_baseline(benchmark, source, scan, monkeypatch, mixed):
+@KINDS
+def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
     from studylib.errors import StageError
     from studylib.learn import train
     from studylib.windows import extract
@@ -84,36 +62,85 @@ def test_training_baseline(benchmark, source, scan, monkeypatch, mixed):
         with contextlib.suppress(StageError):  # twenty steps need not beat a flat object
             train.train_baseline(scan, patches, settings(mixed), 7)
 
-    benchmark.pedantic(twenty_steps, rounds=3, warmup_rounds=1)
-    report(benchmark, 20 * DESIGN.baseline.patterns_per_step)
+    benchmark.pedantic(twenty_steps, rounds=5, warmup_rounds=1)
+    rate(STEPS * DESIGN.baseline.patterns_per_step)
 
 
-@pytest.mark.parametrize("batch", [8, 64])
-def test_prediction(benchmark, scan, batch):
+def _batch(scan):
+    """One training batch: 8 groups of 4."""
+    from studylib.grouping import group
+    from studylib.learn.batches import group_batch
+
+    return group_batch(scan, group(scan.positions, DESIGN.grouping, 1)[:8])
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_steps(benchmark, rate, scan, framework):
+    """Training steps alone, on one batch: through Keras' fit, and in a loop of plain torch."""
+    (amplitudes, offsets), counts = _batch(scan)
+    if framework == "torch":
+        import torch
+        from bare_torch import PtychoPINN, step
+
+        model = PtychoPINN(scan.probe, DESIGN.pinn.width, scan.scale).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        tensors = torch.from_numpy(amplitudes), torch.from_numpy(offsets)
+
+        def run() -> None:
+            for _ in range(STEPS):
+                step(model, optimizer, *tensors)
+    else:
+        import itertools
+
+        from studylib.learn import networks, train
+        from studylib.learn.backend import precision
+        from studylib.learn.batches import Stream
+        from studylib.learn.layers import poisson_nll
+
+        network = networks.ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
+        keras_model = networks.with_detector(network, scan.probe)
+        keras_model.compile(optimizer=train._optimizer(DESIGN.pinn), loss=poisson_nll, jit_compile=False)
+        stream = Stream(itertools.repeat(((amplitudes, offsets), counts)), STEPS)
+
+        def run() -> None:
+            keras_model.fit(stream, epochs=1, verbose=0)
+
+    benchmark.pedantic(run, rounds=7, warmup_rounds=2)
+    rate(STEPS * 32)
+
+
+@pytest.mark.parametrize("batch", [8, 64, 256])
+@pytest.mark.parametrize("gridsize", [1, 2])
+def test_prediction(benchmark, rate, scan, gridsize, batch):
+    """Every pattern that goes through the network counts: with g = 2 each position is seen four times."""
     from studylib.learn.backend import precision
     from studylib.learn.networks import ptychopinn
     from studylib.learn.predict import predict
 
-    network = ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
-    benchmark.pedantic(predict, (network, scan, DESIGN.grouping, 1), {"batch": batch}, rounds=3, warmup_rounds=1)
-    report(benchmark, len(scan.positions))
+    grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
+    network = ptychopinn(scan.probe, grouping.group_size, DESIGN.pinn.width, scan.scale, precision(True))
+    benchmark.pedantic(predict, (network, scan, grouping, 1), {"batch": batch}, rounds=3, warmup_rounds=1)
+    rate(len(scan.positions) * grouping.group_size)
 
 
-def test_lsqml_epoch(benchmark, scan):
+@pytest.mark.parametrize("algorithm", ["LSQML", "rPIE"])
+def test_iteration(benchmark, rate, scan, algorithm):
+    """Five epochs, set-up included."""
     from studylib.iterate import iterate
 
     few = DESIGN.iteration.model_copy(update={"epochs": 5})
-    benchmark.pedantic(iterate, (scan, few, 1), rounds=2)
-    report(benchmark, 5 * len(scan.positions))
+    benchmark.pedantic(iterate, (scan, few, 1, algorithm), rounds=3)
+    rate(5 * len(scan.positions))
 
 
-def test_stitching(benchmark, source, scan):
+@pytest.mark.parametrize("agree", [False, True], ids=["mean", "turned to agree"])
+def test_stitching(benchmark, rate, source, scan, agree):
     from studylib.stitch import stitch
     from studylib.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
-    benchmark.pedantic(stitch, ([(patches, scan.positions)], scan.probe, scan.shape, True), rounds=3)
-    report(benchmark, len(scan.positions))
+    benchmark.pedantic(stitch, ([(patches, scan.positions)], scan.probe, scan.shape, agree), rounds=3)
+    rate(len(scan.positions))
 
 
 def test_scoring(benchmark, source):

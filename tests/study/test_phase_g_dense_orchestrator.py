@@ -135,10 +135,62 @@ def test_the_arms_never_open_the_truth_of_the_test_half(smoke, tmp_path):
         np.testing.assert_array_equal(image, second[model])
 
 
+def scores(hub: Path) -> dict[str, list[str]]:
+    """Return the metric rows of the test split; what a run cost is not the same twice."""
+    lines = (hub / "analysis/dose_1000/dense/test/comparison_metrics.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    return {"/".join(r[:2]): r[2:] for r in rows if r[1] not in ("computation_time_s", "peak_memory_mib")}
+
+
+def test_the_same_seeds_give_the_same_numbers_twice(smoke, tmp_path):
+    hub = tmp_path / "again"
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--splits", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(scores(hub)) == 18 and scores(hub) == scores(smoke[0])
+
+
+def test_extra_rows_stand_beside_the_three_arms(smoke, tmp_path):
+    """PtychoPINN+adapt and PtyChi from PtychoPINN, on a copy of the smoke hub."""
+    from studylib import stages
+    from studylib.design import EXTRAS
+    from studylib.evidence import summary
+    from studylib.hub import Hub
+
+    hub = Hub(tmp_path / "extras")
+    shutil.copytree(smoke[0], hub.root)
+    before = scores(hub.root)
+    where = (hub, "smoke", 1000, "dense", "test")
+    adapted = stages.reconstruct(*where, "adapt", adapt_epochs=3)
+    assert adapted.loss[-1] < adapted.loss[0]
+    stages.reconstruct(*where, "LSQML", start="PtychoPINN")
+    stages.compare(*where, "torch", tuple(EXTRAS))
+    after = scores(hub.root)
+    assert set(after) - set(before) == {f"{m}/{k}" for m in EXTRAS.values() for k in
+                                        ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50")}  # fmt: skip
+    assert {k: after[k] for k in before if "PtychoPINN" not in k} == {
+        k: before[k] for k in before if "PtychoPINN" not in k
+    }
+    table = summary.read_table(hub.comparison(1000, "dense", "test") / "comparison_metrics.csv")
+    assert table["PtychoPINN+adapt"]["ms_ssim"]["phase"] > 0.3
+
+
+def test_extras_are_planned_after_the_network_and_read_by_the_comparison(tmp_path):
+    done = studylib("dense", "--hub", str(tmp_path / "h"), "--collect-only", "--splits", "test", "--refine",
+                    "--adapt-epochs", "5")  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == 10
+    assert "-r algorithm adapt" in lines[6] and "-p adapt_epochs 5" in lines[6]
+    assert "-r start PtychoPINN" in lines[7] and "-r extras 'adapt from_pinn'" in lines[8]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--dose", "-1"), "dose"),
+        (("--replicate", "-1"), "replicate"),
+        (("--adapt-epochs", "few"), "adapt_epochs"),
+        (("--algorithm", "adapt"), "algorithm"),
+        (("--algorithm", "ePIE"), "algorithm"),
         (("--dose", "0"), "dose"),
         (("--dose", "nan"), "dose"),
         (("--view", "medium"), "view"),
