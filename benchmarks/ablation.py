@@ -100,15 +100,15 @@ def iterative(algorithm: str = "LSQML", **changes) -> Told:
 class RawPatterns(layers.FirstEstimate):
     """No estimate: the patterns themselves."""
 
-    def call(self, amplitudes, offsets):
+    def call(self, amplitudes, rows, columns):
         return ops.expand_dims(amplitudes, -1)
 
 
 class OwnEstimate(layers.FirstEstimate):
     """The pattern's own estimate, without the group's mean."""
 
-    def call(self, amplitudes, offsets):
-        return super().call(amplitudes, offsets)[..., :2]
+    def call(self, amplitudes, rows, columns):
+        return super().call(amplitudes, rows, columns)[..., :2]
 
 
 def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
@@ -117,7 +117,7 @@ def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> k
     with networks._Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
         one = ops.expand_dims(networks._normalised(patterns, scale), 1)
-        features = layers.FirstEstimate(probe / scale)(one, ops.zeros_like(one[:, :, 0, :2]))
+        features = layers.FirstEstimate(probe / scale)(one, *layers.Shifts(n_pixels)(ops.zeros_like(one[:, :, 0, :2])))
         features = ops.reshape(features, (-1, n_pixels, n_pixels, features.shape[-1]))
         return keras.Model(patterns, networks._trunk(features, width))
 

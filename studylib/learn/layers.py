@@ -39,38 +39,56 @@ def shift_matrix(offset: Tensor, n_pixels: int) -> Tensor:
     return ops.maximum(0.0, 1.0 - ops.abs(pixel[:, None] - pixel[None, :] - offset[..., None, None]))
 
 
-class Group:
-    """The C windows of each group on their common object.
+@keras.saving.register_keras_serializable("studylib")
+class Shifts(keras.layers.Layer):
+    """From the offsets of a group to the matrices that move its members' windows onto each other.
 
     Parameters
     ----------
-    offsets : (batch, C, 2) float32
-        x and y of each member's window, any common origin.
     n_pixels
         N.
     """
 
-    def __init__(self, offsets: Tensor, n_pixels: int) -> None:
-        self.n, self.c = n_pixels, offsets.shape[1]
-        # Entry (i, j) takes member j into the window of member i.
-        difference = offsets[:, None, :, :] - offsets[:, :, None, :]
-        self.columns = ops.swapaxes(shift_matrix(difference[..., 0], n_pixels), -1, -2)
-        rows = ops.transpose(shift_matrix(difference[..., 1], n_pixels), (0, 1, 3, 2, 4))
-        self.rows = ops.reshape(rows, (-1, self.c, n_pixels, self.c * n_pixels))
+    def __init__(self, n_pixels: int, **kwargs) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
+        self.n_pixels = n_pixels
 
-    def gather(self, patches: Tensor) -> Tensor:
-        """Return, for each member's window, the sum of all members' patches at their places.
+    def call(self, offsets):
+        """Return what `gather` takes: rows (batch, C, N, C N) and columns (batch, C, C, N, N).
 
         Parameters
         ----------
-        patches : (batch, C, N, N) float32
-
-        Returns
-        -------
-        (batch, C, N, N) float32
+        offsets : (batch, C, 2) float32
+            x and y of each member's window, any common origin.
         """
-        moved = ops.matmul(patches[:, None], self.columns)
-        return ops.matmul(self.rows, ops.reshape(moved, (-1, self.c, self.c * self.n, self.n)))
+        n, c = self.n_pixels, offsets.shape[1]
+        # Entry (i, j) takes member j into the window of member i.
+        difference = offsets[:, None, :, :] - offsets[:, :, None, :]
+        columns = ops.swapaxes(shift_matrix(difference[..., 0], n), -1, -2)
+        rows = ops.transpose(shift_matrix(difference[..., 1], n), (0, 1, 3, 2, 4))
+        return ops.reshape(rows, (-1, c, n, c * n)), columns
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"n_pixels": self.n_pixels}
+
+
+def gather(patches: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return, for each member's window, the sum of all members' patches at their places.
+
+    Parameters
+    ----------
+    patches : (batch, C, N, N) float32
+    rows, columns
+        Of `Shifts`.
+
+    Returns
+    -------
+    (batch, C, N, N) float32
+    """
+    c, n = patches.shape[1], patches.shape[2]
+    moved = ops.matmul(patches[:, None], columns)
+    return ops.matmul(rows, ops.reshape(moved, (-1, c, c * n, n)))
 
 
 class Illuminated(keras.layers.Layer):
@@ -125,16 +143,17 @@ class FirstEstimate(Illuminated):
         self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(phase.imag)
         self.update_real, self.update_imag = _tensor(update.real), _tensor(update.imag)
 
-    def call(self, amplitudes, offsets):
+    def call(self, amplitudes, rows, columns):
         """Return (batch, C, N, N, 5): own estimate, the group's mean (real, imaginary), its weight.
 
         Parameters
         ----------
         amplitudes : (batch, C, N, N) float32
             sqrt(counts), centred.
-        offsets : (batch, C, 2) float32
+        rows, columns
+            Of `Shifts`.
         """
-        n, group = self.n, Group(offsets, self.n)
+        n = self.n
         moduli = ops.roll(amplitudes, (n // 2, n // 2), axis=(2, 3))
         # The inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2.
         real, imag = ops.fft2((moduli * self.phase_real, -moduli * self.phase_imag))
@@ -143,8 +162,8 @@ class FirstEstimate(Illuminated):
             real * self.update_real - imag * self.update_imag,
             real * self.update_imag + imag * self.update_real,
         )
-        total = group.gather(ops.broadcast_to(self.weight, ops.shape(amplitudes))) + DARK
-        mean = [group.gather(part) / total for part in own]
+        total = gather(ops.broadcast_to(self.weight, ops.shape(amplitudes)), rows, columns) + DARK
+        mean = [gather(part, rows, columns) / total for part in own]
         return ops.stack([*own, *mean, total], axis=-1)
 
 
@@ -166,14 +185,14 @@ class Diffraction(Illuminated):
         super().__init__(probe, **kwargs)
         self.probe_real, self.probe_imag = _tensor(self.probe.real), _tensor(self.probe.imag)
 
-    def call(self, amplitude, phase, offsets):
+    def call(self, amplitude, phase, rows, columns):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
         n = self.n
         real, imag = amplitude * ops.cos(phase), amplitude * ops.sin(phase)
         if amplitude.shape[1] > 1:
-            group, weight = Group(offsets, n), self.weight + 1e-3
-            total = group.gather(ops.broadcast_to(weight, ops.shape(real)))
-            real, imag = group.gather(weight * real) / total, group.gather(weight * imag) / total
+            weight = self.weight + 1e-3
+            total = gather(ops.broadcast_to(weight, ops.shape(real)), rows, columns)
+            real, imag = (gather(weight * part, rows, columns) / total for part in (real, imag))
         wave_real = real * self.probe_real - imag * self.probe_imag
         wave_imag = real * self.probe_imag + imag * self.probe_real
         f_real, f_imag = ops.fft2((wave_real, wave_imag))

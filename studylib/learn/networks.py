@@ -6,12 +6,14 @@ object patches. Both are saved with all that prediction needs, the scale of the 
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from studylib.learn.layers import Diffraction, FirstEstimate
+from studylib.learn.layers import Diffraction, FirstEstimate, Shifts
 
 STEM = 4
 HEAD_GAIN = 0.05
@@ -55,19 +57,61 @@ class ObjectRange(layers.Layer):
         return 1.2 * ops.sigmoid(amplitude), np.pi * ops.tanh(phase)
 
 
+def _channels_first(operation, x):
+    """Apply an operation of ops to (batch, N, N, c) as to (batch, c, N, N), without a copy.
+
+    Keras' torch backend would copy every channels-last image to another order and back (`make bench`).
+    """
+    return ops.transpose(operation(ops.transpose(x, (0, 3, 1, 2)), data_format="channels_first"), (0, 2, 3, 1))
+
+
+@keras.saving.register_keras_serializable("studylib")
+class Convolution(layers.Conv2D):
+    """3 x 3, the size kept; the same on every framework."""
+
+    def __init__(self, filters: int, **kwargs) -> None:
+        given = {"kernel_size": 3, "padding": "same", "data_format": "channels_last"}
+        super().__init__(filters, **(kwargs | given))
+
+    def convolution_op(self, inputs, kernel):
+        """Convolve (batch, N, N, c)."""
+        if keras.config.backend() != "torch":
+            return super().convolution_op(inputs, kernel)
+        return _channels_first(partial(ops.conv, kernel=kernel, padding="same"), inputs)
+
+
+@keras.saving.register_keras_serializable("studylib")
+class HalfSize(layers.Layer):
+    """The largest of every 2 x 2 pixels."""
+
+    def call(self, x):
+        """Return (batch, N/2, N/2, c) from (batch, N, N, c)."""
+        pool = partial(ops.max_pool, pool_size=2)
+        return _channels_first(pool, x) if keras.config.backend() == "torch" else pool(x, data_format="channels_last")
+
+
+@keras.saving.register_keras_serializable("studylib")
+class DoubleSize(layers.Layer):
+    """Every pixel four times."""
+
+    def call(self, x):
+        """Return (batch, 2N, 2N, c) from (batch, N, N, c)."""
+        resize = partial(ops.image.resize, size=(2 * x.shape[1], 2 * x.shape[2]), interpolation="nearest")
+        torch = keras.config.backend() == "torch"
+        return _channels_first(resize, x) if torch else resize(x, data_format="channels_last")
+
+
 def _block(x, width: int):
     for _ in range(2):
-        x = layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
+        x = Convolution(width, activation="relu", kernel_initializer="he_normal")(x)
     return x
 
 
 def _decoder(x, width: int, name: str, start: float):
     for w in (2 * width, width):
-        x = _block(layers.UpSampling2D(2)(x), w)
-    x = layers.Conv2D(
+        x = _block(DoubleSize()(x), w)
+    x = Convolution(
         STEM**2,
-        3,
-        padding="same",
         kernel_initializer=keras.initializers.VarianceScaling(HEAD_GAIN**2, "fan_avg", "uniform"),
         bias_initializer=keras.initializers.Constant(start),
         name=f"{name}_head",
@@ -82,7 +126,7 @@ def _trunk(features, width: int):
     """
     x = _block(SpaceToDepth()(features), width)
     for w in (2 * width, 4 * width):
-        x = _block(layers.MaxPooling2D(2)(x), w)
+        x = _block(HalfSize()(x), w)
     amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
     return ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
 
@@ -147,7 +191,8 @@ def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale:
     n, c = probe.shape[0], group_size
     with _Policy(policy):
         patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
-        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), offsets)
+        shifts = Shifts(n, name="shifts")(offsets)
+        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shifts)
         amplitude, phase = _trunk(ops.reshape(features, (-1, n, n, features.shape[-1])), width)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
@@ -160,10 +205,8 @@ def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.M
     -------
     Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to (batch, C, N, N) lambda
     """
-    patterns, offsets = (keras.Input(i.shape[1:], name=i.name) for i in network.inputs)
-    amplitude, phase = network([patterns, offsets])
-    expected = Diffraction(probe, name="diffraction")(amplitude, phase, offsets)
-    return keras.Model([patterns, offsets], expected, name="PtychoPINN_training")
+    expected = Diffraction(probe, name="diffraction")(*network.outputs, *network.get_layer("shifts").output)
+    return keras.Model(network.inputs, expected, name="PtychoPINN_training")
 
 
 def group_size(network: keras.Model) -> int:

@@ -27,7 +27,7 @@ def predict(
     grouping: GroupingSettings,
     seed: int,
     part: NDArray[np.intp] | None = None,
-    batch: int = 64,
+    batch: int = 128,
 ) -> NDArray[np.complex64]:
     """Return the object patches of some positions, (positions, N, N) complex64; the same whatever the batch.
 
@@ -64,7 +64,9 @@ def predict(
         members = groups[start : start + size]
         inputs, _ = group_batch(scan, members)
         amplitude, phase = network.predict_on_batch(list(inputs) if c else inputs[0][:, 0])
-        patches = (np.asarray(amplitude) * np.exp(1j * np.asarray(phase))).reshape(-1, *total.shape[1:])
+        amplitude, phase = (np.asarray(part).reshape(-1, *total.shape[1:]) for part in (amplitude, phase))
+        patches = np.empty(amplitude.shape, dtype=np.complex64)
+        patches.real, patches.imag = amplitude * np.cos(phase), amplitude * np.sin(phase)
         rows = row[members.ravel()]
         np.add.at(total, rows[rows >= 0], patches[rows >= 0])
     appearances = np.bincount(row[groups][row[groups] >= 0], minlength=len(part))

@@ -26,11 +26,11 @@ def test_layer_gives_the_intensities_of_the_simulation(learn, scan, specimen):
     patches = windows.extract(specimen.object, positions, 64)[None]
     layer = learn.layers.Diffraction(scan.probe)
     expected = next(simulate.intensities(specimen.object, scan.probe, positions))
-    shifts = positions[None].astype(np.float32)
-    one = np.asarray(layer(np.abs(patches[:, :1]), np.angle(patches[:, :1]), shifts[:, :1]))
+    shifts, where = learn.layers.Shifts(64), positions[None].astype(np.float32)
+    one = np.asarray(layer(np.abs(patches[:, :1]), np.angle(patches[:, :1]), *shifts(where[:, :1])))
     np.testing.assert_allclose(one[0, 0], expected[0], rtol=1e-3, atol=1e-4)
     # Whole-pixel offsets: the object agreed upon is the true one.
-    both = np.asarray(layer(np.abs(patches), np.angle(patches), shifts))
+    both = np.asarray(layer(np.abs(patches), np.angle(patches), *shifts(where)))
     np.testing.assert_allclose(both[0], expected, rtol=1e-2, atol=1e-2)
 
 
@@ -38,9 +38,9 @@ def test_an_offset_common_to_a_group_changes_nothing(learn, scan):
     """Global coordinates in place of relative ones cannot go wrong: only differences enter."""
     generator = np.random.default_rng(0)
     amplitude, phase = generator.random((2, 1, 4, 64, 64)).astype(np.float32)
-    shifts = generator.uniform(-9, 9, (1, 4, 2)).astype(np.float32)
-    layer = learn.layers.Diffraction(scan.probe)
-    here, there = (np.asarray(layer(amplitude, phase, shifts + d)) for d in (0, 256))
+    where = generator.uniform(-9, 9, (1, 4, 2)).astype(np.float32)
+    layer, shifts = learn.layers.Diffraction(scan.probe), learn.layers.Shifts(64)
+    here, there = (np.asarray(layer(amplitude, phase, *shifts(where + d))) for d in (0, 256))
     np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-3 * here.max())
 
 
@@ -48,10 +48,10 @@ def test_gathering_is_its_own_adjoint(learn):
     from keras import ops
 
     generator = np.random.default_rng(1)
-    group = learn.layers.Group(ops.convert_to_tensor(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32)), 16)
+    shifts = learn.layers.Shifts(16)(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32))
     a, b = generator.normal(size=(2, 2, 4, 16, 16)).astype(np.float32)
-    left = np.vdot(np.asarray(group.gather(ops.convert_to_tensor(a))), b)
-    right = np.vdot(a, np.asarray(group.gather(ops.convert_to_tensor(b))))
+    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), *shifts)), b)
+    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), *shifts)))
     assert left == pytest.approx(right, rel=1e-4)
 
 
@@ -59,10 +59,10 @@ def test_a_delta_is_gathered_where_its_neighbour_sees_it(learn):
     """Windows at (0, 0) and x = 3, y = -2: the pixel (row 5, column 6) of one is (7, 3) of the other."""
     from keras import ops
 
-    group = learn.layers.Group(ops.convert_to_tensor(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32)), 12)
+    shifts = learn.layers.Shifts(12)(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32))
     patches = np.zeros((1, 2, 12, 12), np.float32)
     patches[0, 0, 5, 6] = 1
-    seen = np.asarray(group.gather(ops.convert_to_tensor(patches)))[0]
+    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), *shifts))[0]
     assert np.argwhere(seen[0]).tolist() == [[5, 6]] and np.argwhere(seen[1]).tolist() == [[7, 3]]
 
 
@@ -73,8 +73,8 @@ def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, sc
     positions = np.array([[80.0, 90.0], [88.0, 96.0]])
     flat = np.ones((192, 192), np.complex64)
     moduli = np.sqrt(next(simulate.intensities(flat, scan.probe, positions)))[None].astype(np.float32)
-    layer = learn.layers.FirstEstimate(scan.probe)
-    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(layer(moduli, positions[None].astype("f4"))), -1, 0)
+    told = learn.layers.FirstEstimate(scan.probe)(moduli, *learn.layers.Shifts(64)(positions[None].astype(np.float32)))
+    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), -1, 0)
     weight = np.abs(scan.probe) ** 2 / np.max(np.abs(scan.probe) ** 2)
     # Pixels that the bare probe leaves dark are damped, a few per cent of the whole.
     np.testing.assert_allclose(own_real[0, 0], weight, atol=0.03)
