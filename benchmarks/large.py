@@ -75,7 +75,7 @@ def _measured(stage: str, folder: Path, n: int, queue) -> None:
 
 def main() -> None:
     """Measure every stage and write benchmarks/large.json."""
-    sizes = [int(float(a)) for a in sys.argv[1:]] or [10_000, 100_000]
+    sizes = [int(float(a)) for a in sys.argv[1:]] or [1_000, 10_000, 100_000]
     context, told = get_context("spawn"), []
     for n in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -88,6 +88,11 @@ def main() -> None:
                     raise SystemExit(f"{stage} of {n} positions failed with status {process.exitcode}")
                 told.append({"positions": n, "stage": stage, **queue.get()})
                 print(told[-1], flush=True)
+    for stage, key in ((s, k) for s in STAGES for k in ("seconds", "peak_memory_mib")):
+        values = [row[key] for row in told if row["stage"] == stage]
+        if len(values) > 1:
+            exponent = np.polyfit(np.log(sizes), np.log(values), 1)[0]
+            print(f"{stage}: {key} ~ n^{exponent:.2f}")
     (Path(__file__).parent / "large.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
