@@ -20,7 +20,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation refine verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation refine index verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -101,6 +101,9 @@ ablation: $(VENV)/ready  ## what each choice is worth, to docs/ablation.md; resu
 
 refine: $(VENV)/ready  ## seconds to a given quality for LSQML and PtychoPINN+adapt, to docs/refine.md
 	$(BIN)/python benchmarks/refine.py
+
+index: $(VENV)/ready  ## reports/index.html: every run, its deltas and how it stands
+	$(BIN)/python -m studylib index --folder reports
 
 verify: $(VENV)/ready  ## recompute the deltas of HUB and check every artefact
 	$(BIN)/python -m studylib verify --hub "$(HUB)"

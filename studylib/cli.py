@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | verify | record | mapped-tests | table | schema."""
+"""Command line: python -m studylib dense | verify | record | mapped-tests | table | index | schema."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="mean and spread over the hubs of a sweep")
     table.add_argument("--hubs", nargs="+", required=True)
     table.add_argument("--output", required=True, help="Markdown file")
+    index = commands.add_parser("index", help="write index.html over the hubs of a folder")
+    index.add_argument("--folder", default="reports")
     commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
     return top
 
@@ -132,6 +134,15 @@ def _table(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _index(options: argparse.Namespace) -> int:
+    from studylib.evidence import index
+
+    if not Path(options.folder).is_dir():
+        raise InputError("folder", options.folder, "a folder of hubs", "give --folder reports")
+    print(f"wrote {index.write(Path(options.folder))}")
+    return 0
+
+
 def _schema(options: argparse.Namespace) -> int:
     import json
 
@@ -147,5 +158,6 @@ COMMANDS = {
     "record": _record,
     "mapped-tests": _mapped_tests,
     "table": _table,
+    "index": _index,
     "schema": _schema,
 }

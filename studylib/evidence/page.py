@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from studylib import figures
 from studylib.design import ARMS, MODELS
 from studylib.evidence.deltas import LABELS, ORDER, signed
+from studylib.evidence.explorer import MARK
 from studylib.evidence.writer import SUMMARY
 from studylib.hub import Hub, read_json
 
@@ -69,6 +70,11 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
             f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
         )
     return HTML("\n".join(out))
+
+
+def explore() -> HTML:
+    """Return the place that report.html fills with the explorer."""
+    return HTML(MARK)
 
 
 def curves(hub: Hub, dose: int, view: str) -> Figure:

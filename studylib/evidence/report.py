@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 
 from studylib.errors import StageError
-from studylib.hub import Hub, write_text
+from studylib.evidence.explorer import MARK, explorer
+from studylib.evidence.writer import DELTAS
+from studylib.hub import Hub, read_json, write_text
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -19,6 +22,10 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display:
 th, td {{ border-bottom: 1px solid #8886; padding: .2rem .7rem; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+fieldset {{ display: inline-block; border: 1px solid #8886; border-radius: .4rem; margin: .2rem .4rem .2rem 0; }}
+fieldset label {{ margin-right: .8rem; white-space: nowrap; }}
+#explorer-row {{ width: min(30rem, 100%); vertical-align: middle; }}
+@media print {{ #explorer {{ display: none; }} figure {{ break-inside: avoid; }} }}
 a.anchor-link, .jp-OutputPrompt, .jp-InputPrompt, .prompt {{ display: none; }}
 </style></head><body>
 {body}
@@ -45,7 +52,7 @@ def render(hub: Hub) -> Path:
     foreign = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+""", body)
     if foreign:
         raise StageError(f"report.html would load {foreign[0]}")
+    origin = read_json(hub / DELTAS, "run 06_evidence")["provenance"]
+    body = body.replace(MARK, explorer(hub, origin["dose"], origin["view"], origin["splits"]))
     title = f"Dose-overlap study: {hub.root.name}"
-    from html import escape
-
     return write_text(hub / "analysis/report.html", PAGE.format(title=escape(title), body=body))

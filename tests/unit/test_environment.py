@@ -55,6 +55,7 @@ def test_help_lists_every_target():
         "nbval",
         "lab",
         "bench",
+        "index",
         "clean-hub",
     ]:
         assert re.search(rf"^{target}\s+\S", shown, re.MULTILINE), target
