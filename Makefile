@@ -86,8 +86,8 @@ notebooks: $(VENV)/ready  ## run the stage notebooks on the smoke profile and st
 	$(BASELINE)
 	$(foreach notebook,$(COMPARED),$(call store,$(notebook)))
 
-lab: $(VENV)/ready  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+lab: $(VENV)/ready  ## JupyterLab, open at notebooks/start.ipynb
+	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/start.ipynb
 
 bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.md
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json

@@ -10,11 +10,11 @@ from studylib.provenance import ROOT
 
 def open_hub(hub: str) -> Hub:
     """Return the hub; an empty name is the scratch hub reports/scratch of the repository."""
-    _show_figures()
+    show_figures()
     return Hub(Path(hub) if hub else ROOT / "reports/scratch").create()
 
 
-def _show_figures() -> None:
+def show_figures() -> None:
     """Let a notebook show a matplotlib Figure that did not come from pyplot."""
     from IPython import get_ipython
     from matplotlib_inline.backend_inline import set_matplotlib_formats

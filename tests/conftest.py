@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +16,8 @@ import pytest
 from studylib import sample, simulate
 from studylib.dataset import Scan
 from studylib.design import SampleSettings, Seeds, StudyDesign
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +41,16 @@ def scan(specimen) -> Scan:
     diffraction = simulate.count_photons(specimen.object, probe, positions, scale, generator)
     metadata = {"dose": 1000, "split": "train", "view": "dense", "object_shape": [192, 192]}
     return Scan(diffraction, probe, positions, scale, (192, 192), metadata)
+
+
+def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "studylib", *arguments],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    hub = tmp_path_factory.mktemp("runs") / "smoke"
+    return hub, studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "studylib", *arguments],
-        capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    hub = tmp_path_factory.mktemp("runs") / "smoke"
-    return hub, studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
+from tests.conftest import studylib
 
 
 def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
