@@ -70,7 +70,7 @@ nbval: $(VENV)/ready  ## the stage notebooks against their stored outputs, on th
 	rm -rf reports/scratch
 	$(NBVAL) $(TRAINED)
 	$(BASELINE)
-	$(NBVAL) $(COMPARED)
+	$(NBVAL) $(COMPARED) notebooks/explore.ipynb notebooks/start.ipynb
 
 # The outputs of cells tagged not-stored (progress bars, large pictures) are left out of the repository.
 define store

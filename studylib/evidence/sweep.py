@@ -70,15 +70,19 @@ def _cell(values: list[float | None], digits: int) -> str:
     there = [v for v in values if v is not None]
     if not there:
         return "never"
-    text = f"{statistics.mean(there):.{digits}f} ± {spread(there):.{digits}f}"
+    text = f"{statistics.mean(there):.{digits}f}"
+    if len(there) > 1:
+        text += f" ± {spread(there):.{digits}f}"
     return text if len(there) == len(values) else f"{text} ({len(there)} of {len(values)} cross)"
 
 
 def judge(deltas: list[float]) -> str:
     """Say whether PtychoPINN is ahead: beyond the spread if every replicate agrees and the mean exceeds it."""
+    if len(deltas) == 1:
+        return f"{deltas[0]:+.3f}, one replicate"
     mean, width = statistics.mean(deltas), spread(deltas)
     side = "ahead" if mean > 0 else "behind"
-    clear = len(deltas) > 1 and abs(mean) > width and (min(deltas) > 0 or max(deltas) < 0)
+    clear = abs(mean) > width and (min(deltas) > 0 or max(deltas) < 0)
     return f"{mean:+.3f} ± {width:.3f}, {side}" if clear else f"{mean:+.3f} ± {width:.3f}, undecided"
 
 
@@ -96,8 +100,8 @@ def table(conditions: dict[tuple[int, str], dict[int, Scores]], failed: list[str
     n = {len(r) for r in conditions.values()}
     lines = [
         "# Dose and overlap", "",
-        f"Test split, mean ± standard deviation over {'-'.join(str(k) for k in sorted(n))} replicates: another object,",
-        "other photons, other weights each. Written by `make table`; do not edit.", "",
+        f"Test split. Replicates a condition: {', '.join(map(str, sorted(n)))}, each with another object, other",
+        "photons and other weights; mean ± standard deviation where there are several. Written by `make table`.", "",
         "| dose | view | model | " + " | ".join(name for name, *_ in SCORES) + " |",
         "|---|---|---|" + "---|" * len(SCORES),
     ]  # fmt: skip

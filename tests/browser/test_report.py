@@ -63,7 +63,9 @@ def test_tabs_turn_the_picture(report):
 
 def test_hovering_and_the_slider_draw_profiles(report):
     page = report.page
-    box = page.locator("#explorer-picture .nsewdrag").first.bounding_box()
+    area = page.locator("#explorer-picture .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 4)
     page.wait_for_function("document.getElementById('explorer-readout').textContent.includes('PtychoPINN')")
     told = page.locator("#explorer-readout").text_content()

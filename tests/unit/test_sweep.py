@@ -49,7 +49,7 @@ def test_one_replicate_counts_once(hubs):
         ([-0.02, -0.03, -0.025], "-0.025 ± 0.005, behind"),
         ([0.01, -0.01, 0.09], "undecided"),
         ([0.01, 0.2, 0.01], "undecided"),
-        ([0.02], "undecided"),
+        ([0.02], "+0.020, one replicate"),
     ],
 )
 def test_ahead_only_when_all_agree_beyond_the_spread(deltas, words):
