@@ -216,6 +216,6 @@ def test_a_hub_in_use_is_refused_and_its_lock_stays(tmp_path):
 
 def test_the_report_is_one_file_without_code_or_checks(smoke):
     html = (smoke[0] / "analysis/report.html").read_text()
-    assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/png;base64' in html
+    assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
     assert "PtychoPINN: against Baseline" in html and html.count("<figure>") == 6
