@@ -18,7 +18,7 @@ from studylib.learn.layers import Diffraction, FirstEstimate, Shifts
 STEM = 4
 HEAD_GAIN = 0.05
 """Of the heads' first weights. The first object is then flat: a rough one scatters light to where no
-photon was counted, and the network spends its steps on leaving that plateau (docs/results.md)."""
+photon was counted, and the network spends its steps on leaving that plateau (docs/ablation.md)."""
 FIRST_AMPLITUDE = 1.1
 """Logit of the first amplitude: 1.2 sigmoid(1.1) = 0.9, a weakly absorbing object."""
 
