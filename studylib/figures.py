@@ -12,6 +12,7 @@ from studylib.design import MODELS
 
 if TYPE_CHECKING:
     from studylib.compare import Comparison
+    from studylib.dataset import Scan
 
 COLOURS = {
     "PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73",
@@ -118,6 +119,24 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
     axes.set(xlabel="x [px]", ylabel="y [px]", aspect="equal")
     axes.invert_yaxis()
     axes.legend(loc="upper right", fontsize=8)
+    return figure
+
+
+def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
+    """Draw the positions of both halves, and the photons that fell on each pixel of the object."""
+    from studylib.windows import place
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    where, light = figure.subplots(1, 2)
+    intensity = np.abs(scan.probe) ** 2
+    total = np.zeros(scan.shape)
+    for (split, points), colour in zip(positions.items(), ("#0072b2", "#d55e00"), strict=True):
+        where.scatter(points[:, 0], points[:, 1], s=4, color=colour, label=f"{split}: {len(points)}")
+        total += place(np.broadcast_to(intensity, (len(points), *intensity.shape)), points, scan.shape)
+    where.set(xlabel="x [px]", ylabel="y [px]", aspect="equal", xlim=(0, scan.shape[1]), ylim=(scan.shape[0], 0))
+    where.legend(loc="center right", fontsize=8)
+    figure.colorbar(light.imshow(total, cmap="magma"), ax=light, label="photons a pixel", shrink=0.8)
+    light.set(xlabel="x [px]", title="illumination, both halves")
     return figure
 
 

@@ -130,6 +130,7 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
         "backend": training[0]["parameters"]["backend"],
         "device": training[0]["parameters"]["device"],
         "seeds": read_json(hub / "analysis/design.json", "run 00_design")["seeds"],
+        "sample": next((r["parameters"]["base"] for n, r in records.items() if n.startswith("01_generate")), "unknown"),
         "dose": dose,
         "view": view,
         "splits": list(splits),

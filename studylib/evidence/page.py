@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from studylib import figures
-from studylib.design import ARMS, MODELS
+from studylib.dataset import load_scan
+from studylib.design import ARMS, MODELS, SPLITS
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.explorer import MARK
 from studylib.evidence.writer import SUMMARY
@@ -65,22 +66,31 @@ def score_table(hub: Hub) -> HTML:
 
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
     """Return a picture of every split, test first, embedded."""
-    out = []
-    for split in sorted(splits):
-        data = b64encode(_smaller(hub.comparison(dose, view, split) / name)).decode()
-        text = escape(f"{name.removesuffix('.png')}: truth and arms, {split} split, dose {dose}, {view}")
-        out.append(
-            f'<figure><img alt="{text}" src="data:image/webp;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    kind = name.removesuffix(".png")
+    return HTML(
+        "\n".join(
+            _figure(
+                hub.comparison(dose, view, split) / name, f"{kind}: truth and arms, {split} split, dose {dose}, {view}"
+            )
+            for split in sorted(splits)
         )
-    return HTML("\n".join(out))
+    )
 
 
-def _smaller(path: Path) -> bytes:
-    """Return a picture as WebP: a fifth of the bytes, so that the page stays under 8 MB."""
-    buffer = BytesIO()
-    with Image.open(path) as picture:
-        picture.convert("RGB").save(buffer, "WEBP", quality=90)
-    return buffer.getvalue()
+def _figure(source: Path | Figure, text: str) -> str:
+    """Return a picture with its words, as WebP: a fifth of the bytes, so that the page stays under 8 MB."""
+    drawn, small = BytesIO(), BytesIO()
+    if isinstance(source, Figure):
+        source.savefig(drawn, format="png", dpi=100)
+    else:
+        drawn.write(source.read_bytes())
+    with Image.open(drawn) as picture:
+        picture.convert("RGB").save(small, "WEBP", quality=90)
+    data = b64encode(small.getvalue()).decode()
+    return (
+        f'<figure><img alt="{escape(text)}" src="data:image/webp;base64,{data}">'
+        f"<figcaption>{escape(text)}</figcaption></figure>"
+    )
 
 
 def explore() -> HTML:
@@ -88,7 +98,18 @@ def explore() -> HTML:
     return HTML(MARK)
 
 
-def curves(hub: Hub, dose: int, view: str) -> Figure:
+def scan_map(hub: Hub, dose: int, view: str) -> HTML:
+    """Return where the view's positions lie, and how much light fell on each pixel of the object."""
+    scans = {split: load_scan(hub.phase_d(dose, view, split)) for split in SPLITS}
+    return HTML(
+        _figure(
+            figures.scan_map({split: scan.positions for split, scan in scans.items()}, scans["train"]),
+            f"scan positions of both halves and their illumination, dose {dose}, {view}",
+        )
+    )
+
+
+def curves(hub: Hub, dose: int, view: str) -> HTML:
     """Return the training curves of both networks."""
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     for axes, arm in zip(figure.subplots(1, 2), ARMS, strict=True):
@@ -97,7 +118,7 @@ def curves(hub: Hub, dose: int, view: str) -> Figure:
         flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
         figures.draw_history(axes, rows.to_dict("records"), flat)
         axes.set_title(arm)
-    return figure
+    return HTML(_figure(figure, "training and held-out loss of both networks over time, and that of a flat object"))
 
 
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:

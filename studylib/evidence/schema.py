@@ -52,6 +52,8 @@ class Provenance(Strict):
     backend: Literal["torch", "tensorflow"]
     device: str
     seeds: dict[str, int]
+    sample: str
+    """Built-in, or the file name of the base."""
     dose: int
     view: str
     splits: list[str]

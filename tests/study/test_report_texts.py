@@ -8,6 +8,7 @@ from studylib import figures
 from studylib.compare import Comparison
 from studylib.design import MODELS
 from studylib.evidence import page
+from studylib.hub import write_json
 
 
 def evidence(ms_ssim: float, mae: float) -> dict:
@@ -24,6 +25,24 @@ def test_the_verdict_turns_with_the_sign_and_is_escaped():
     behind = page.verdict(evidence(-0.1, 0.01)).data
     assert "behind in MS-SSIM (-0.100) and behind in MAE (+0.010000)" in behind
     assert "<script>" not in ahead
+
+
+def test_a_base_called_script_runs_none(tmp_path, specimen):
+    """From the file's name through a real stage and the provenance to the table of the report."""
+    from studylib import provenance, stages
+    from studylib.hub import Hub
+
+    base = tmp_path / "<script>alert(1)<script>.npz"
+    np.savez(base, probeGuess=specimen.probe, objectGuess=np.pad(specimen.object, 32, mode="wrap"))
+    hub = Hub(tmp_path / "hub").create()
+    stages.write_design(hub, "smoke")
+    stages.generate(hub, "smoke", 1000, base=str(base))
+    stamp = {"parameters": {"backend": "torch", "device": "cpu"}, "inputs": {}, "outputs": {}, "seconds": 1.0}
+    write_json(hub / "analysis/stages/03_train.json", stamp)
+    told = provenance.collect(hub, dose=1000, view="dense", splits=["test"])
+    assert told["sample"] == base.name
+    shown = page.provenance_table({"generated_at": "", "source_metrics": "", "provenance": told}).data
+    assert "<script" not in shown and "&lt;script&gt;alert(1)" in shown
 
 
 def test_the_arms_share_one_colour_scale_and_name_every_model():
