@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from studylib.learn.layers import BACKGROUND, DARK
+from studylib.design import BACKGROUND
+from studylib.learn.layers import DARK
 
 
 def _block(inputs: int, width: int) -> nn.Sequential:

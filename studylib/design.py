@@ -29,6 +29,8 @@ EXTRAS = {"adapt": "PtychoPINN+adapt", "from_pinn": "PtyChi from PtychoPINN"}
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
+BACKGROUND = 0.05
+"""Photons a pixel that the Poisson likelihood adds to both sides."""
 
 
 class Frozen(BaseModel):

@@ -14,7 +14,7 @@ from skimage.measure import profile_line
 
 from studylib import dataset, figures, grouping, windows
 from studylib.compare import channels
-from studylib.design import DOSES, EXTRAS, MODELS, StudyDesign
+from studylib.design import BACKGROUND, DOSES, EXTRAS, MODELS, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
 from studylib.hub import Hub, read_json
@@ -133,8 +133,6 @@ def landscape(patch: NDArray, probe: NDArray, counts: NDArray) -> tuple[NDArray,
     -------
     t and mean of lambda - (n + b) log(lambda + b), 61 values each
     """
-    from studylib.learn.layers import BACKGROUND
-
     t, flat = np.linspace(-0.5, 2.0, 61), np.mean(np.abs(patch)) * np.exp(1j * np.angle(patch.sum()))
     loss = []
     for step in t:

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
-BACKGROUND = 0.05
-"""Photons a pixel that the likelihood adds to both sides."""
+from studylib.design import BACKGROUND
+
 DARK = 0.02
 """Share of the brightest illumination that is added to the weights of a mean."""
 

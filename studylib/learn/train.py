@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from studylib import progress
 from studylib.dataset import Scan
-from studylib.design import GroupingSettings, Seeds, TrainingSettings
+from studylib.design import BACKGROUND, GroupingSettings, Seeds, TrainingSettings
 from studylib.errors import StageError
 from studylib.grouping import group, hold_out
 from studylib.iterate import Reconstruction, peak_memory_mib
@@ -27,7 +27,7 @@ from studylib.learn.batches import (
     pattern_batches,
     thin_counts,
 )
-from studylib.learn.layers import BACKGROUND, poisson_nll
+from studylib.learn.layers import poisson_nll
 from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.symmetry import SQUARE, probe_symmetries
