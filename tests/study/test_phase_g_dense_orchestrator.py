@@ -218,4 +218,4 @@ def test_the_report_is_one_file_without_code_or_checks(smoke):
     html = (smoke[0] / "analysis/report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
-    assert "PtychoPINN: against Baseline" in html and html.count("<figure>") == 6
+    assert "PtychoPINN: against Baseline" in html and html.count("<figure>") == 8  # three a split, curves, scan map
