@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studylib import dataset, metrics, register
-from studylib.design import CHANNELS, EXTRAS, METRICS, StudyDesign
+from studylib.design import CHANNELS, EXTRAS, METRICS, MODELS, StudyDesign
 from studylib.errors import StageError
 from studylib.hub import Hub, read_json
 from studylib.npz import read_members
@@ -116,6 +117,13 @@ def _canvases(
             "peak_memory_mib": float(found["peak_memory_mib"]),
         }
     return canvases, cost
+
+
+def read_images(path: Path, remedy: str) -> dict[str, NDArray[np.complex64]]:
+    """Read reconstructions.npz: the truth first, then every arm and extra row that it holds."""
+    with np.load(path, allow_pickle=False) as archive:
+        names = [name for name in ("truth", *MODELS, *EXTRAS.values()) if name in archive.files]
+    return read_members(path, names, remedy)
 
 
 def channels(image: NDArray, truth: NDArray) -> dict[str, tuple[NDArray, NDArray]]:

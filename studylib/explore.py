@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from skimage.measure import profile_line
 
 from studylib import dataset, figures, grouping, windows
-from studylib.compare import channels
-from studylib.design import BACKGROUND, DOSES, EXTRAS, MODELS, StudyDesign
+from studylib.compare import channels, read_images
+from studylib.design import BACKGROUND, DOSES, MODELS, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
 from studylib.hub import Hub, read_json
-from studylib.npz import read_members
 from studylib.provenance import ROOT
 
 MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
@@ -53,9 +52,7 @@ class Choice:
     def images(self) -> dict[str, NDArray[np.complex64]]:
         """Return truth and arms in the scanned box."""
         path = self.hub.comparison(self.dose, self.view, self.split) / "reconstructions.npz"
-        with np.load(path, allow_pickle=False) as archive:
-            names = [n for n in ("truth", *MODELS, *EXTRAS.values()) if n in archive.files]
-        return read_members(path, names, MAKE)
+        return read_images(path, MAKE)
 
 
 def choices(name: str = "") -> list[Choice]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import zipfile
 from base64 import b64encode
 from importlib.resources import files
 from pathlib import Path
@@ -15,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.compare import channels
-from studylib.design import CHANNELS, EXTRAS, MODELS
+from studylib.compare import channels, read_images
+from studylib.design import CHANNELS
 from studylib.hub import Hub
-from studylib.npz import read_members
 
 HERE = Path(__file__).resolve().parent
 MARK = '<div class="explorer-here"></div>'
@@ -49,10 +47,7 @@ def _packed(content: bytes) -> str:
 
 def _pictures(path: Path) -> dict:
     """Return the pictures of one split: for each quantity and arm 8 bit values, and what they mean."""
-    with zipfile.ZipFile(path) as archive:
-        there = {name.removesuffix(".npy") for name in archive.namelist()}
-    names = [m for m in (*MODELS, *EXTRAS.values()) if m in there]
-    members = read_members(path, ("truth", *names), "run notebook 05_compare again")
+    members = read_images(path, "run notebook 05_compare again")
     truth = members.pop("truth")
     told: dict = {"rows": truth.shape[0], "columns": truth.shape[1]}
     for channel in CHANNELS:

@@ -38,6 +38,14 @@ def find(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def failure(hub: Hub) -> str:
+    """Return why the run failed last, as its log says; empty when it does not."""
+    log = hub / "cli/run_phase_g_dense.log"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    told = [line.removeprefix("FAILED: ") for line in lines if line.startswith("FAILED")]
+    return told[-1] if told else ""
+
+
 def status(hub: Hub) -> str:
     """Return running, complete, failed with its reason, stale or unfinished."""
     try:
@@ -49,10 +57,7 @@ def status(hub: Hub) -> str:
     except Timeout:
         return "running"
     if (hub / "analysis/blocker.txt").is_file():
-        log = hub / "cli/run_phase_g_dense.log"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-        told = [line.removeprefix("FAILED: ") for line in lines if line.startswith("FAILED")]
-        return f"failed: {told[-1] if told else 'see analysis/blocker.txt'}"
+        return f"failed: {failure(hub) or 'see analysis/blocker.txt'}"
     verified = hub / "analysis/verification_report.json"
     if not verified.is_file():
         return "unfinished"

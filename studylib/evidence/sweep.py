@@ -9,6 +9,7 @@ from pathlib import Path
 from studylib.design import DOSES, MODELS, VIEWS
 from studylib.errors import InputError, StageError
 from studylib.evidence.deltas import OTHERS, deltas_of
+from studylib.evidence.index import failure
 from studylib.evidence.writer import SUMMARY
 from studylib.hub import Hub, read_json
 
@@ -42,7 +43,9 @@ def read_hubs(folders: list[Path], split: str = "test") -> tuple[dict[tuple[int,
         run = read_json(hub / "plan/run.json", "give the folders of hubs, such as reports/sweep/*/")
         verified = hub / "analysis/verification_report.json"
         if not verified.is_file() or not read_json(verified, "")["ok"]:
-            failed.append(f"{run['dose']} {run['view']}, replicate {run['replicate']}: {_reason(hub)}")
+            failed.append(
+                f"{run['dose']} {run['view']}, replicate {run['replicate']}: {failure(hub) or 'not finished'}"
+            )
             continue
         job = next((j for j in read_json(hub / SUMMARY, "make verify")["jobs"] if j["split"] == split), None)
         if job is None:
@@ -52,13 +55,6 @@ def read_hubs(folders: list[Path], split: str = "test") -> tuple[dict[tuple[int,
             raise InputError("hub", folder.name, "one hub a condition and replicate", "leave the other one out")
         condition[run["replicate"]] = job["metrics"]
     return dict(found), failed
-
-
-def _reason(hub: Hub) -> str:
-    log = hub / "cli/run_phase_g_dense.log"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    told = [line for line in lines if line.startswith("FAILED")]
-    return told[-1].removeprefix("FAILED: ") if told else "not finished"
 
 
 def spread(values: list[float]) -> float:
