@@ -100,15 +100,15 @@ def iterative(algorithm: str = "LSQML", **changes) -> Told:
 class RawPatterns(layers.FirstEstimate):
     """No estimate: the patterns themselves."""
 
-    def call(self, amplitudes, rows, columns):
-        return ops.expand_dims(amplitudes, -1)
+    def call(self, amplitudes, rows, columns, light):
+        return ops.expand_dims(amplitudes, 2)
 
 
 class OwnEstimate(layers.FirstEstimate):
     """The pattern's own estimate, without the group's mean."""
 
-    def call(self, amplitudes, rows, columns):
-        return super().call(amplitudes, rows, columns)[..., :2]
+    def call(self, amplitudes, rows, columns, light):
+        return super().call(amplitudes, rows, columns, light)[:, :, :2]
 
 
 def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
@@ -117,9 +117,9 @@ def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> k
     with networks._Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
         one = ops.expand_dims(networks._normalised(patterns, scale), 1)
-        features = layers.FirstEstimate(probe / scale)(one, *layers.Shifts(n_pixels)(ops.zeros_like(one[:, :, 0, :2])))
-        features = ops.reshape(features, (-1, n_pixels, n_pixels, features.shape[-1]))
-        return keras.Model(patterns, networks._trunk(features, width))
+        shared = layers.Overlap(probe)(ops.zeros_like(one[:, :, 0, :2]))
+        features = layers.FirstEstimate(probe / scale)(one, *shared)
+        return keras.Model(patterns, networks._trunk(features[:, 0], width))
 
 
 def root_gaussian(counts, expected):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from studylib.design import BACKGROUND
-from studylib.learn.layers import DARK
+from studylib.learn.layers import DARK, FAINT
 
 
 def _block(inputs: int, width: int) -> nn.Sequential:
@@ -49,33 +49,34 @@ class PtychoPINN(nn.Module):
         self.amplitude, self.phase_map = _Decoder(width), _Decoder(width)
 
     def shifts(self, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        pixel = torch.arange(self.n, dtype=torch.float32)
-        d = (offsets[:, None] - offsets[:, :, None])[..., None, None]
-        x, y = (torch.relu(1 - (pixel[:, None] - pixel - d[..., i, :, :]).abs()) for i in (0, 1))
-        return y, x.mT
+        pixels = offsets[..., None] + torch.arange(self.n, dtype=torch.float32)
+        places = pixels.transpose(1, 2).reshape(len(offsets), 2, -1)
+        x, y = torch.relu(1 - (places[..., None] - places[..., None, :]).abs()).unbind(1)
+        shape = (len(offsets), -1, self.n, places.shape[-1])
+        return y.reshape(shape), x.reshape(shape)
 
     @staticmethod
     def gather(patches: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        return (y @ (patches[:, None] @ x)).sum(dim=2)
+        """Sum (batch, C, M, N, N) over the group, each member at its place in each window."""
+        b, c, m, n, _ = patches.shape
+        moved = (patches.reshape(b, c, m * n, n) @ x).reshape(b, c, m, n, c, n).permute(0, 4, 1, 3, 2, 5)
+        return (y @ moved.reshape(b, c, c * n, m * n)).reshape(b, c, n, m, n).transpose(2, 3)
 
     def forward(self, amplitudes: Tensor, offsets: Tensor) -> Tensor:
         b, c, n, _ = amplitudes.shape
         y, x = self.shifts(offsets)
         wave = torch.fft.ifft2(torch.fft.ifftshift(amplitudes / self.scale, dim=(2, 3)) * self.phase, norm="ortho")
-        own = wave * self.update
-        total = self.gather(self.weight.expand(b, c, n, n), y, x) + DARK
-        features = [own.real, own.imag, self.gather(own.real, y, x) / total, self.gather(own.imag, y, x) / total, total]
-        stack = torch.stack(features, dim=2).reshape(b * c, 5, n, n)
+        own = torch.view_as_real(wave * self.update).movedim(-1, 2)
+        light = self.gather(self.weight.expand(b, c, 1, n, n), y, x)
+        stack = torch.cat([own, self.gather(own, y, x) / (light + DARK), light + DARK], dim=2).reshape(b * c, 5, n, n)
         with torch.autocast("cpu", torch.bfloat16):
             z = functional.pixel_unshuffle(stack, 4).contiguous(memory_format=torch.channels_last)
             z = self.encoder(z)
             a, p = self.amplitude(z), self.phase_map(z)
         modulus = 1.2 * torch.sigmoid(a.float().reshape(b, c, n, n) + 1.1)
         image = torch.polar(modulus, np.pi * torch.tanh(p.float().reshape(b, c, n, n)))
-        weight = self.weight + 1e-3
-        total = self.gather(weight.expand(b, c, n, n), y, x)
-        real, imag = (self.gather(weight * part, y, x) / total for part in (image.real, image.imag))
-        spectrum = torch.fft.fft2(torch.complex(real, imag) * self.probe, norm="ortho")
+        mean = self.gather(self.weight * torch.view_as_real(image).movedim(-1, 2), y, x) / (light + FAINT)
+        spectrum = torch.fft.fft2(torch.complex(mean[:, :, 0], mean[:, :, 1]) * self.probe, norm="ortho")
         return torch.fft.fftshift(spectrum.abs() ** 2, dim=(2, 3))
 
 

@@ -16,79 +16,11 @@ from keras import ops
 from studylib.design import BACKGROUND
 
 DARK = 0.02
-"""Share of the brightest illumination that is added to the weights of a mean."""
+"""Share of the brightest illumination that is added to the weights of the first estimate's mean."""
+FAINT = 1e-6
+"""The same for the mean that is illuminated again: there it only keeps from dividing by nothing."""
 
 Tensor = Any
-
-
-def shift_matrix(offset: Tensor, n_pixels: int) -> Tensor:
-    """Return the matrices that move N samples by an offset within a window of N.
-
-    Bilinear: row m takes sample n with weight max(0, 1 - |m - n - offset|). Moving by -offset is the
-    transpose, so what moves members onto each other is its own adjoint.
-
-    Parameters
-    ----------
-    offset : (...,) float32, pixels
-
-    Returns
-    -------
-    (..., N, N) float32
-    """
-    pixel = ops.arange(n_pixels, dtype="float32")
-    return ops.maximum(0.0, 1.0 - ops.abs(pixel[:, None] - pixel[None, :] - offset[..., None, None]))
-
-
-@keras.saving.register_keras_serializable("studylib")
-class Shifts(keras.layers.Layer):
-    """From the offsets of a group to the matrices that move its members' windows onto each other.
-
-    Parameters
-    ----------
-    n_pixels
-        N.
-    """
-
-    def __init__(self, n_pixels: int, **kwargs) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
-        self.n_pixels = n_pixels
-
-    def call(self, offsets):
-        """Return what `gather` takes: rows (batch, C, N, C N) and columns (batch, C, C, N, N).
-
-        Parameters
-        ----------
-        offsets : (batch, C, 2) float32
-            x and y of each member's window, any common origin.
-        """
-        n, c = self.n_pixels, offsets.shape[1]
-        # Entry (i, j) takes member j into the window of member i.
-        difference = offsets[:, None, :, :] - offsets[:, :, None, :]
-        columns = ops.swapaxes(shift_matrix(difference[..., 0], n), -1, -2)
-        rows = ops.transpose(shift_matrix(difference[..., 1], n), (0, 1, 3, 2, 4))
-        return ops.reshape(rows, (-1, c, n, c * n)), columns
-
-    def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
-        return super().get_config() | {"n_pixels": self.n_pixels}
-
-
-def gather(patches: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return, for each member's window, the sum of all members' patches at their places.
-
-    Parameters
-    ----------
-    patches : (batch, C, N, N) float32
-    rows, columns
-        Of `Shifts`.
-
-    Returns
-    -------
-    (batch, C, N, N) float32
-    """
-    c, n = patches.shape[1], patches.shape[2]
-    moved = ops.matmul(patches[:, None], columns)
-    return ops.matmul(rows, ops.reshape(moved, (-1, c, c * n, n)))
 
 
 class Illuminated(keras.layers.Layer):
@@ -120,6 +52,65 @@ def _tensor(array: np.ndarray) -> Tensor:
     return ops.convert_to_tensor(np.ascontiguousarray(array, dtype=np.float32))
 
 
+def _centring(n: int) -> np.ndarray:
+    """Return (-1)^(row + column): its product with a window has the centred spectrum, N even."""
+    return (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
+
+
+@keras.saving.register_keras_serializable("studylib")
+class Overlap(Illuminated):
+    """From the offsets of a group to what relates its members' windows.
+
+    Bilinear and separable: a sample at v counts at u with weight max(0, 1 - |u - v|), for columns and for
+    rows. Moving back is the transpose, so what moves members onto each other is its own adjoint.
+    """
+
+    def call(self, offsets):
+        """Return the arguments of `gather`, and the light that falls on each window.
+
+        Parameters
+        ----------
+        offsets : (batch, C, 2) float32
+            x and y of each member's window, any common origin.
+
+        Returns
+        -------
+        rows, columns : (batch, C, N, C N) float32
+        light : (batch, C, 1, N, N) float32
+            |P|^2 of all members, each at its place; the brightest pixel of one probe has 1.
+        """
+        n, c = self.n, offsets.shape[1]
+        pixels = offsets[..., None] + ops.arange(n, dtype="float32")
+        places = ops.reshape(ops.swapaxes(pixels, 1, 2), (-1, 2, c * n))
+        weights = ops.relu(1.0 - ops.abs(places[..., None] - places[..., None, :]))
+        columns, rows = (ops.reshape(weights[:, axis], (-1, c, n, c * n)) for axis in (0, 1))
+        probes = ops.broadcast_to(self.weight, (ops.shape(offsets)[0], c, 1, n, n))
+        return rows, columns, gather(probes, rows, columns)
+
+
+def gather(patches: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return, for each member's window, the sum of all members' patches at their places.
+
+    Parameters
+    ----------
+    patches : (batch, C, M, N, N) float32
+        M images a member.
+    rows, columns
+        Of `Overlap`.
+
+    Returns
+    -------
+    (batch, C, M, N, N) float32
+    """
+    c, m, n = patches.shape[1:4]
+    if c == 1:
+        return patches
+    moved = ops.matmul(ops.reshape(patches, (-1, c, m * n, n)), columns)
+    moved = ops.transpose(ops.reshape(moved, (-1, c, m, n, c, n)), (0, 4, 1, 3, 2, 5))
+    total = ops.matmul(rows, ops.reshape(moved, (-1, c, c * n, m * n)))
+    return ops.transpose(ops.reshape(total, (-1, c, n, m, n)), (0, 1, 3, 2, 4))
+
+
 @keras.saving.register_keras_serializable("studylib")
 class FirstEstimate(Illuminated):
     """From the C measured patterns of a group to what one step from a flat object says of it.
@@ -137,34 +128,33 @@ class FirstEstimate(Illuminated):
 
     def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
-        far = np.fft.fft2(self.probe)
+        far = np.fft.fftshift(np.fft.fft2(self.probe))
         phase = far / (np.abs(far) + DARK * np.abs(far).max())
-        update = np.conj(self.probe) / np.max(np.abs(self.probe) ** 2)
-        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(phase.imag)
+        update = _centring(self.n) * np.conj(self.probe) / np.max(np.abs(self.probe) ** 2) / self.n
+        # The inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2.
+        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(-phase.imag)
         self.update_real, self.update_imag = _tensor(update.real), _tensor(update.imag)
 
-    def call(self, amplitudes, rows, columns):
-        """Return (batch, C, N, N, 5): own estimate, the group's mean (real, imaginary), its weight.
+    def call(self, amplitudes, rows, columns, light):
+        """Return (batch, C, 5, N, N): own estimate, the group's mean (real, imaginary), its weight.
 
         Parameters
         ----------
         amplitudes : (batch, C, N, N) float32
             sqrt(counts), centred.
-        rows, columns
-            Of `Shifts`.
+        rows, columns, light
+            Of `Overlap`.
         """
-        n = self.n
-        moduli = ops.roll(amplitudes, (n // 2, n // 2), axis=(2, 3))
-        # The inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2.
-        real, imag = ops.fft2((moduli * self.phase_real, -moduli * self.phase_imag))
-        real, imag = real / n, -imag / n
-        own = (
-            real * self.update_real - imag * self.update_imag,
-            real * self.update_imag + imag * self.update_real,
+        real, imag = ops.fft2((amplitudes * self.phase_real, amplitudes * self.phase_imag))
+        own = ops.stack(
+            [
+                real * self.update_real + imag * self.update_imag,
+                real * self.update_imag - imag * self.update_real,
+            ],
+            axis=2,
         )
-        total = gather(ops.broadcast_to(self.weight, ops.shape(amplitudes)), rows, columns) + DARK
-        mean = [gather(part, rows, columns) / total for part in own]
-        return ops.stack([*own, *mean, total], axis=-1)
+        total = light + DARK
+        return ops.concatenate([own, gather(own, rows, columns) / total, total], axis=2)
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -183,21 +173,20 @@ class Diffraction(Illuminated):
 
     def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
-        self.probe_real, self.probe_imag = _tensor(self.probe.real), _tensor(self.probe.imag)
+        wave = _centring(self.n) * self.probe / self.n
+        self.probe_real, self.probe_imag = _tensor(wave.real), _tensor(wave.imag)
 
-    def call(self, amplitude, phase, rows, columns):
+    def call(self, amplitude, phase, rows, columns, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
-        n = self.n
         real, imag = amplitude * ops.cos(phase), amplitude * ops.sin(phase)
         if amplitude.shape[1] > 1:
-            weight = self.weight + 1e-3
-            total = gather(ops.broadcast_to(weight, ops.shape(real)), rows, columns)
-            real, imag = (gather(weight * part, rows, columns) / total for part in (real, imag))
-        wave_real = real * self.probe_real - imag * self.probe_imag
-        wave_imag = real * self.probe_imag + imag * self.probe_real
-        f_real, f_imag = ops.fft2((wave_real, wave_imag))
-        intensity = (ops.square(f_real) + ops.square(f_imag)) / n**2
-        return ops.roll(intensity, (n // 2, n // 2), axis=(2, 3))
+            weighted = ops.stack([self.weight * real, self.weight * imag], axis=2)
+            mean = gather(weighted, rows, columns) / (light + FAINT)
+            real, imag = mean[:, :, 0], mean[:, :, 1]
+        f_real, f_imag = ops.fft2(
+            (real * self.probe_real - imag * self.probe_imag, real * self.probe_imag + imag * self.probe_real)
+        )
+        return ops.square(f_real) + ops.square(f_imag)
 
 
 @keras.saving.register_keras_serializable("studylib")

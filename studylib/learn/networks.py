@@ -6,14 +6,14 @@ object patches. Both are saved with all that prediction needs, the scale of the 
 
 from __future__ import annotations
 
-from functools import partial
-
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
+from torch.nn import functional
 
-from studylib.learn.layers import Diffraction, FirstEstimate, Shifts
+from studylib.learn.layers import Diffraction, FirstEstimate, Overlap
+from studylib.learn.recorded import Recorded
 
 STEM = 4
 HEAD_GAIN = 0.05
@@ -25,13 +25,13 @@ FIRST_AMPLITUDE = 1.1
 
 @keras.saving.register_keras_serializable("studylib")
 class SpaceToDepth(layers.Layer):
-    """(N, N, c) to (N/4, N/4, 16 c): every convolution then runs at a sixteenth of the pixels."""
+    """(c, N, N) to (N/4, N/4, 16 c): every convolution then runs at a sixteenth of the pixels."""
 
     def call(self, x):
-        """Return (batch, N/4, N/4, 16 c) from (batch, N, N, c)."""
-        n, c = x.shape[1], x.shape[3]
-        x = ops.reshape(x, (-1, n // STEM, STEM, n // STEM, STEM, c))
-        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, n // STEM, n // STEM, STEM**2 * c))
+        """Return (batch, N/4, N/4, 16 c) from (batch, c, N, N)."""
+        c, n = x.shape[1], x.shape[2]
+        x = ops.reshape(x, (-1, c, n // STEM, STEM, n // STEM, STEM))
+        return ops.reshape(ops.transpose(x, (0, 2, 4, 3, 5, 1)), (-1, n // STEM, n // STEM, STEM**2 * c))
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -57,27 +57,29 @@ class ObjectRange(layers.Layer):
         return 1.2 * ops.sigmoid(amplitude), np.pi * ops.tanh(phase)
 
 
-def _channels_first(operation, x):
-    """Apply an operation of ops to (batch, N, N, c) as to (batch, c, N, N), without a copy.
-
-    Keras' torch backend would copy every channels-last image to another order and back (`make bench`).
-    """
-    return ops.transpose(operation(ops.transpose(x, (0, 3, 1, 2)), data_format="channels_first"), (0, 2, 3, 1))
+def _on_torch() -> bool:
+    return keras.config.backend() == "torch"
 
 
 @keras.saving.register_keras_serializable("studylib")
 class Convolution(layers.Conv2D):
-    """3 x 3, the size kept; the same on every framework."""
+    """3 x 3, the size kept; the same on every framework.
+
+    On torch, Keras copies a channels-last image to another order and back, and adds the bias in a
+    pass of its own; torch does both within the convolution, and so do pooling and resizing (`make bench`).
+    """
 
     def __init__(self, filters: int, **kwargs) -> None:
         given = {"kernel_size": 3, "padding": "same", "data_format": "channels_last"}
         super().__init__(filters, **(kwargs | given))
 
-    def convolution_op(self, inputs, kernel):
-        """Convolve (batch, N, N, c)."""
-        if keras.config.backend() != "torch":
-            return super().convolution_op(inputs, kernel)
-        return _channels_first(partial(ops.conv, kernel=kernel, padding="same"), inputs)
+    def call(self, x):
+        """Return (batch, N, N, filters) from (batch, N, N, c)."""
+        if not _on_torch():
+            return super().call(x)
+        kernel = self.kernel.value.permute(3, 2, 0, 1)
+        image = functional.conv2d(x.permute(0, 3, 1, 2), kernel, self.bias.value, padding=1)
+        return self.activation(image.permute(0, 2, 3, 1))
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -86,8 +88,9 @@ class HalfSize(layers.Layer):
 
     def call(self, x):
         """Return (batch, N/2, N/2, c) from (batch, N, N, c)."""
-        pool = partial(ops.max_pool, pool_size=2)
-        return _channels_first(pool, x) if keras.config.backend() == "torch" else pool(x, data_format="channels_last")
+        if not _on_torch():
+            return ops.max_pool(x, 2, data_format="channels_last")
+        return functional.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -96,9 +99,10 @@ class DoubleSize(layers.Layer):
 
     def call(self, x):
         """Return (batch, 2N, 2N, c) from (batch, N, N, c)."""
-        resize = partial(ops.image.resize, size=(2 * x.shape[1], 2 * x.shape[2]), interpolation="nearest")
-        torch = keras.config.backend() == "torch"
-        return _channels_first(resize, x) if torch else resize(x, data_format="channels_last")
+        if not _on_torch():
+            size = 2 * x.shape[1], 2 * x.shape[2]
+            return ops.image.resize(x, size, interpolation="nearest", data_format="channels_last")
+        return functional.interpolate(x.permute(0, 3, 1, 2), scale_factor=2).permute(0, 2, 3, 1)
 
 
 def _block(x, width: int):
@@ -108,8 +112,7 @@ def _block(x, width: int):
 
 
 def _decoder(x, width: int, name: str, start: float):
-    for w in (2 * width, width):
-        x = _block(DoubleSize()(x), w)
+    x = _block(DoubleSize()(_block(x, 2 * width)), width)
     x = Convolution(
         STEM**2,
         kernel_initializer=keras.initializers.VarianceScaling(HEAD_GAIN**2, "fan_avg", "uniform"),
@@ -120,13 +123,14 @@ def _decoder(x, width: int, name: str, start: float):
 
 
 def _trunk(features, width: int):
-    """From (batch, N, N, c) to amplitude and phase, (batch, N, N) float32 each.
+    """From (batch, c, N, N) to amplitude and phase, (batch, N, N) float32 each.
 
     An encoder of three scales without skips, one decoder for amplitude and one for phase.
     """
     x = _block(SpaceToDepth()(features), width)
     for w in (2 * width, 4 * width):
         x = _block(HalfSize()(x), w)
+    x = DoubleSize()(x)
     amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
     return ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
 
@@ -168,7 +172,7 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Mode
     """
     with _Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
-        features = layers.Reshape((n_pixels, n_pixels, 1))(_normalised(patterns, scale))
+        features = layers.Reshape((1, n_pixels, n_pixels))(_normalised(patterns, scale))
         return keras.Model(patterns, _trunk(features, width), name="Baseline")
 
 
@@ -191,9 +195,9 @@ def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale:
     n, c = probe.shape[0], group_size
     with _Policy(policy):
         patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
-        shifts = Shifts(n, name="shifts")(offsets)
-        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shifts)
-        amplitude, phase = _trunk(ops.reshape(features, (-1, n, n, features.shape[-1])), width)
+        shared = Overlap(probe, name="overlap")(offsets)
+        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shared)
+        amplitude, phase = _trunk(ops.reshape(features, (-1, features.shape[2], n, n)), width)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
 
@@ -205,8 +209,8 @@ def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.M
     -------
     Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to (batch, C, N, N) lambda
     """
-    expected = Diffraction(probe, name="diffraction")(*network.outputs, *network.get_layer("shifts").output)
-    return keras.Model(network.inputs, expected, name="PtychoPINN_training")
+    expected = Diffraction(probe, name="diffraction")(*network.outputs, *network.get_layer("overlap").output)
+    return Recorded(keras.Model(network.inputs, expected, name="PtychoPINN_training"))
 
 
 def group_size(network: keras.Model) -> int:

@@ -15,6 +15,7 @@ from studylib.grouping import group
 from studylib.hub import write_with
 from studylib.learn import networks
 from studylib.learn.batches import group_batch
+from studylib.learn.recorded import Recorded
 from studylib.stitch import neighbouring_blocks, stitch
 
 BLOCK = 4096
@@ -27,7 +28,7 @@ def predict(
     grouping: GroupingSettings,
     seed: int,
     part: NDArray[np.intp] | None = None,
-    batch: int = 128,
+    batch: int = 64,
 ) -> NDArray[np.complex64]:
     """Return the object patches of some positions, (positions, N, N) complex64; the same whatever the batch.
 
@@ -59,16 +60,17 @@ def predict(
     groups = group(scan.positions, grouping, seed) if c else np.arange(len(scan.positions))[:, None]
     groups = groups[(row[groups] >= 0).any(axis=1)]
     total = np.zeros((len(part), scan.n_pixels, scan.n_pixels), dtype=np.complex64)
-    size = max(1, batch // max(c, 1))
+    size, recorded = max(1, batch // max(c, 1)), Recorded(network)
     for start in range(0, len(groups), size):
         members = groups[start : start + size]
         inputs, _ = group_batch(scan, members)
-        amplitude, phase = network.predict_on_batch(list(inputs) if c else inputs[0][:, 0])
+        amplitude, phase = recorded.predict_on_batch(list(inputs) if c else inputs[0][:, 0])
         amplitude, phase = (np.asarray(part).reshape(-1, *total.shape[1:]) for part in (amplitude, phase))
         patches = np.empty(amplitude.shape, dtype=np.complex64)
         patches.real, patches.imag = amplitude * np.cos(phase), amplitude * np.sin(phase)
-        rows = row[members.ravel()]
-        np.add.at(total, rows[rows >= 0], patches[rows >= 0])
+        for place, patch in zip(row[members.ravel()], patches, strict=True):
+            if place >= 0:
+                total[place] += patch
     appearances = np.bincount(row[groups][row[groups] >= 0], minlength=len(part))
     total /= appearances[:, None, None].astype(np.float32)
     if not np.isfinite(total).all():

@@ -30,6 +30,7 @@ from studylib.learn.batches import (
 from studylib.learn.layers import poisson_nll
 from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
+from studylib.learn.recorded import Recorded
 from studylib.learn.symmetry import SQUARE, probe_symmetries
 
 ATTEMPTS = 2
@@ -294,8 +295,9 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
 
     def build() -> tuple[keras.Model, keras.Model]:
         network = baseline(scan.n_pixels, settings.width, scan.scale, policy)
-        network.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
-        return network, network
+        model = Recorded(network)
+        model.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
+        return network, model
 
     some = patches[_at_most(HELD_OUT, kept)]
     constants = (float(np.median(part)) for part in (np.abs(some), np.angle(some)))

@@ -26,11 +26,11 @@ def test_layer_gives_the_intensities_of_the_simulation(learn, scan, specimen):
     patches = windows.extract(specimen.object, positions, 64)[None]
     layer = learn.layers.Diffraction(scan.probe)
     expected = next(simulate.intensities(specimen.object, scan.probe, positions))
-    shifts, where = learn.layers.Shifts(64), positions[None].astype(np.float32)
-    one = np.asarray(layer(np.abs(patches[:, :1]), np.angle(patches[:, :1]), *shifts(where[:, :1])))
+    shared, where = learn.layers.Overlap(scan.probe), positions[None].astype(np.float32)
+    one = np.asarray(layer(np.abs(patches[:, :1]), np.angle(patches[:, :1]), *shared(where[:, :1])))
     np.testing.assert_allclose(one[0, 0], expected[0], rtol=1e-3, atol=1e-4)
     # Whole-pixel offsets: the object agreed upon is the true one.
-    both = np.asarray(layer(np.abs(patches), np.angle(patches), *shifts(where)))
+    both = np.asarray(layer(np.abs(patches), np.angle(patches), *shared(where)))
     np.testing.assert_allclose(both[0], expected, rtol=1e-2, atol=1e-2)
 
 
@@ -39,8 +39,8 @@ def test_an_offset_common_to_a_group_changes_nothing(learn, scan):
     generator = np.random.default_rng(0)
     amplitude, phase = generator.random((2, 1, 4, 64, 64)).astype(np.float32)
     where = generator.uniform(-9, 9, (1, 4, 2)).astype(np.float32)
-    layer, shifts = learn.layers.Diffraction(scan.probe), learn.layers.Shifts(64)
-    here, there = (np.asarray(layer(amplitude, phase, *shifts(where + d))) for d in (0, 256))
+    layer, shared = learn.layers.Diffraction(scan.probe), learn.layers.Overlap(scan.probe)
+    here, there = (np.asarray(layer(amplitude, phase, *shared(where + d))) for d in (0, 256))
     np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-3 * here.max())
 
 
@@ -48,10 +48,11 @@ def test_gathering_is_its_own_adjoint(learn):
     from keras import ops
 
     generator = np.random.default_rng(1)
-    shifts = learn.layers.Shifts(16)(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32))
-    a, b = generator.normal(size=(2, 2, 4, 16, 16)).astype(np.float32)
-    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), *shifts)), b)
-    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), *shifts)))
+    overlap = learn.layers.Overlap(np.ones((16, 16), np.complex64))
+    rows, columns, _ = overlap(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32))
+    a, b = generator.normal(size=(2, 2, 4, 3, 16, 16)).astype(np.float32)
+    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), rows, columns)), b)
+    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), rows, columns)))
     assert left == pytest.approx(right, rel=1e-4)
 
 
@@ -59,11 +60,15 @@ def test_a_delta_is_gathered_where_its_neighbour_sees_it(learn):
     """Windows at (0, 0) and x = 3, y = -2: the pixel (row 5, column 6) of one is (7, 3) of the other."""
     from keras import ops
 
-    shifts = learn.layers.Shifts(12)(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32))
-    patches = np.zeros((1, 2, 12, 12), np.float32)
-    patches[0, 0, 5, 6] = 1
-    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), *shifts))[0]
-    assert np.argwhere(seen[0]).tolist() == [[5, 6]] and np.argwhere(seen[1]).tolist() == [[7, 3]]
+    overlap = learn.layers.Overlap(np.ones((12, 12), np.complex64))
+    rows, columns, light = overlap(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32))
+    patches = np.zeros((1, 2, 2, 12, 12), np.float32)
+    patches[0, 0, 1, 5, 6] = 1
+    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), rows, columns))[0]
+    assert np.argwhere(seen[0]).tolist() == [[1, 5, 6]] and np.argwhere(seen[1]).tolist() == [[1, 7, 3]]
+    # Of the neighbour's light, two rows fall above and three columns left of this window.
+    light = np.asarray(light)[0, 0, 0]
+    assert light[:10, 3:].tolist() == np.full((10, 9), 2.0).tolist() and light.sum() == 144 + 90
 
 
 def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, scan):
@@ -73,8 +78,9 @@ def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, sc
     positions = np.array([[80.0, 90.0], [88.0, 96.0]])
     flat = np.ones((192, 192), np.complex64)
     moduli = np.sqrt(next(simulate.intensities(flat, scan.probe, positions)))[None].astype(np.float32)
-    told = learn.layers.FirstEstimate(scan.probe)(moduli, *learn.layers.Shifts(64)(positions[None].astype(np.float32)))
-    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), -1, 0)
+    shared = learn.layers.Overlap(scan.probe)
+    told = learn.layers.FirstEstimate(scan.probe)(moduli, *shared(positions[None].astype(np.float32)))
+    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), 2, 0)
     weight = np.abs(scan.probe) ** 2 / np.max(np.abs(scan.probe) ** 2)
     # Pixels that the bare probe leaves dark are damped, a few per cent of the whole.
     np.testing.assert_allclose(own_real[0, 0], weight, atol=0.03)
@@ -190,3 +196,31 @@ def test_a_collapse_is_restarted_once_and_then_refused(learn, scan, design, monk
     monkeypatch.setattr(learn.train, "flat_object_loss", lambda scan: -np.inf)
     with pytest.raises(StageError, match="collapsed 2 times"):
         learn.train.train_pinn(scan, design.grouping, settings, 7, 123)
+
+
+def test_recorded_network_gives_the_same_gradients_and_follows_its_weights(learn, scan, monkeypatch):
+    import torch
+
+    from studylib.learn import recorded as module
+    from studylib.learn.batches import group_batch
+
+    monkeypatch.setattr(module, "HOT", 1)
+    network = learn.networks.ptychopinn(scan.probe, 4, 8, scan.scale, "float32")
+    inputs = [torch.from_numpy(part) for part in group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))[0]]
+    recorded = module.Recorded(network)
+
+    def gradients(run) -> list[np.ndarray]:
+        network.zero_grad()
+        amplitude, phase = run(inputs)
+        (amplitude.sum() + (phase**2).sum()).backward()
+        return [np.array(variable.value.grad) for variable in network.trainable_weights]
+
+    for _ in range(2):  # the second time as recorded, then with other weights
+        gradients(recorded)
+        for mine, its in zip(gradients(recorded), gradients(network), strict=True):
+            np.testing.assert_array_equal(mine, its)
+        network.set_weights([0.5 * weight for weight in network.get_weights()])
+    assert recorded._graphs, "nothing was recorded"
+    other = [part[:1] for part in inputs]
+    for mine, its in zip(recorded(other), network(other), strict=True):
+        np.testing.assert_array_equal(mine.detach(), its.detach())
