@@ -20,7 +20,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation refine index verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation lsqml refine index verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -98,6 +98,9 @@ large: $(VENV)/ready  ## 1e5 positions: train, predict and stitch, peak memory o
 
 ablation: $(VENV)/ready  ## what each choice is worth, to docs/ablation.md; resumes
 	$(BIN)/python benchmarks/ablation.py
+
+lsqml: $(VENV)/ready  ## options of the iterative arm at every dose and view, to docs/lsqml.md; resumes
+	$(BIN)/python benchmarks/lsqml.py
 
 refine: $(VENV)/ready  ## seconds to a given quality for LSQML and PtychoPINN+adapt, to docs/refine.md
 	$(BIN)/python benchmarks/refine.py

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -20,12 +21,13 @@ import numpy as np
 from keras import ops
 
 from studylib import overlap, register, sample, simulate
+from studylib import stitch as stitching
 from studylib.compare import channels, score
 from studylib.dataset import Scan
 from studylib.design import VIEWS, StudyDesign
 from studylib.iterate import iterate
 from studylib.learn import layers, networks, train
-from studylib.learn.predict import predict, reconstruct
+from studylib.learn.predict import predict
 from studylib.stitch import scanned_box, stitch
 from studylib.windows import extract
 
@@ -36,16 +38,16 @@ HERE = Path(__file__).resolve().parent
 Told = dict[str, float]
 
 
-def halves(independent: bool = False) -> tuple[np.ndarray, dict[str, Scan]]:
-    """Return another object and both halves of its dense view; its amplitude is another's if independent."""
+def halves(independent: bool = False, dose: int = DOSE, view: str = "dense") -> tuple[np.ndarray, dict[str, Scan]]:
+    """Return another object and both halves of a view of it; its amplitude is another's if independent."""
     n, size = DESIGN.sample.n_pixels, DESIGN.sample.object_size
     truth, probe = sample.dead_leaves(size, OTHER_SEED), sample.zone_plate_probe(n)
     if independent:
         truth = np.abs(sample.dead_leaves(size, OTHER_SEED + 1)) * np.exp(1j * np.angle(truth))
     generator = np.random.default_rng(OTHER_SEED)
     positions = simulate.scan_positions(truth.shape, n, DESIGN.sample, generator)
-    probe, scale = simulate.scale_probe(truth, probe, positions, DOSE), simulate.intensity_scale(DOSE, n)
-    spacing = overlap.target_spacing(VIEWS["dense"], sample.probe_diameter(probe))
+    probe, scale = simulate.scale_probe(truth, probe, positions, dose), simulate.intensity_scale(dose, n)
+    spacing = overlap.target_spacing(VIEWS[view], sample.probe_diameter(probe))
     scans = {}
     for split, members in simulate.split_along_y(positions, truth.shape[0], n).items():
         where = positions[members]
@@ -64,36 +66,48 @@ def scores(image: np.ndarray, truth: np.ndarray, scan: Scan, seconds: float) -> 
     return {"seconds": round(seconds, 1)} | numbers
 
 
-def pinn(independent: bool = False, agree: bool = True, k: int = 7, gridsize: int = 2, **changes) -> Told:
-    """Train a PtychoPINN with some settings changed."""
+def central(probe: np.ndarray) -> np.ndarray:
+    """Return the probe, dark outside the central half of its window."""
+    quarter = len(probe) // 4
+    return np.pad(probe[quarter:-quarter, quarter:-quarter], quarter)
+
+
+def pinn(
+    independent: bool = False,
+    agree: bool = True,
+    k: int = 7,
+    gridsize: int = 2,
+    lit: Callable[[np.ndarray], np.ndarray] = lambda probe: probe,
+    **changes,
+) -> Told:
+    """Train a PtychoPINN with some settings changed; its patches are weighted by the lit part of the probe."""
     truth, scans = halves(independent)
     grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize, "n_neighbours": k})
     settings = DESIGN.pinn.model_copy(update=changes)
     trained = train.train_pinn(scans["train"], grouping, settings, DESIGN.seeds.training, DESIGN.seeds.grouping)
     scan, seed = scans["test"], DESIGN.seeds.grouping
-    if agree:
-        image = reconstruct(trained.network, scan, grouping, seed)
-    else:
-        patches = predict(trained.network, scan, grouping, seed)
-        image = stitch([(patches, scan.positions)], scan.probe, scan.shape)
+    patches = predict(trained.network, scan, grouping, seed)
+    image = stitch([(patches, scan.positions)], lit(scan.probe), scan.shape, agree)
     return scores(image, truth, scan, trained.seconds)
 
 
-def baseline(independent: bool = False, **changes) -> Told:
+def baseline(independent: bool = False, agree: bool = False, **changes) -> Told:
     """Train a Baseline with some settings changed."""
     truth, scans = halves(independent)
     settings = DESIGN.baseline.model_copy(update=changes)
     patches = extract(truth, scans["train"].positions, DESIGN.sample.n_pixels)
     trained = train.train_baseline(scans["train"], patches, settings, DESIGN.seeds.training)
-    image = reconstruct(trained.network, scans["test"], DESIGN.grouping, DESIGN.seeds.grouping)
-    return scores(image, truth, scans["test"], trained.seconds)
+    scan = scans["test"]
+    patches = predict(trained.network, scan, DESIGN.grouping, DESIGN.seeds.grouping)
+    image = stitch([(patches, scan.positions)], scan.probe, scan.shape, agree)
+    return scores(image, truth, scan, trained.seconds)
 
 
-def iterative(algorithm: str = "LSQML", **changes) -> Told:
-    """Run one of pty-chi's engines on the same half."""
+def iterative(**changes) -> Told:
+    """Run LSQML on the same half; its noise model and epochs are docs/lsqml.md."""
     truth, scans = halves()
     settings = DESIGN.iteration.model_copy(update=changes)
-    result = iterate(scans["test"], settings, DESIGN.seeds.iteration, algorithm)
+    result = iterate(scans["test"], settings, DESIGN.seeds.iteration)
     return scores(result.object, truth, scans["test"], result.seconds)
 
 
@@ -109,6 +123,46 @@ class OwnEstimate(layers.FirstEstimate):
 
     def call(self, amplitudes, rows, columns, light):
         return super().call(amplitudes, rows, columns, light)[:, :, :2]
+
+
+class LearnedScale(layers.Diffraction):
+    """The scale of the probe is learned: a factor on the expected counts, 1 at the start."""
+
+    def build(self, *shapes):
+        self.trainable = True
+        self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
+
+    def call(self, amplitude, phase, rows, columns, light):
+        return ops.exp(self.gain) * super().call(amplitude, phase, rows, columns, light)
+
+
+class LastWeights(train._Recorder):
+    """Keeps the weights of the last evaluation instead of those with the best held-out loss."""
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        self.best = np.inf
+        super().on_epoch_end(epoch, logs)
+
+
+def trunk_with_skips(features, width: int):
+    """Return the trunk of the networks as a U-net: what each scale sees goes to the decoders as it is."""
+    x, seen = networks._block(networks.SpaceToDepth()(features), width), []
+    for w in (2 * width, 4 * width):
+        seen.append(x)
+        x = networks._block(networks.HalfSize()(x), w)
+
+    def decoder(name: str, start: float):
+        y = x
+        for w, scale in zip((2 * width, width), reversed(seen), strict=True):
+            y = networks._block(ops.concatenate([networks.DoubleSize()(y), scale], axis=-1), w)
+        return networks._head(y, name, start)
+
+    return networks.ObjectRange(name="object")(decoder("amp", networks.FIRST_AMPLITUDE), decoder("phase", 0.0))
+
+
+def skips(**given) -> Told:
+    """Train a PtychoPINN with skip connections."""
+    return with_part(networks, "_trunk", trunk_with_skips, pinn, **given)
 
 
 def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
@@ -141,27 +195,38 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "PtychoPINN": pinn,
     "Baseline": baseline,
     "Baseline, given the first estimate": lambda: with_part(train, "baseline", informed_baseline, baseline),
-    "PtychoPINN, patches not turned to agree": lambda: pinn(agree=False),
     "PtychoPINN, without the group's mean": lambda: with_part(networks, "FirstEstimate", OwnEstimate, pinn),
     "PtychoPINN, raw patterns": lambda: with_part(networks, "FirstEstimate", RawPatterns, pinn),
     "PtychoPINN, single patterns (g = 1)": lambda: pinn(gridsize=1),
+    "PtychoPINN, K = 4": lambda: pinn(k=4),
+    "PtychoPINN, K = 12": lambda: pinn(k=12),
     "PtychoPINN, no mirror images": lambda: pinn(use_symmetries=False),
     "Baseline, no mirror images": lambda: baseline(use_symmetries=False),
+    "PtychoPINN, patches not turned to agree": lambda: pinn(agree=False),
+    "PtychoPINN, patches turned ten times": lambda: with_part(
+        stitching, "synchronise", partial(stitching.synchronise, iterations=10), pinn
+    ),
+    "Baseline, patches turned to agree": lambda: baseline(agree=True),
+    "PtychoPINN, only the central half of each patch": lambda: pinn(lit=central),
     "PtychoPINN, counts thinned (q = 0.1)": lambda: pinn(thinning=0.1),
-    "LSQML (Gaussian, compact, momentum 0.5, 100 epochs)": iterative,
-    "LSQML, Poisson": lambda: iterative(noise_model="poisson"),
-    "LSQML, random batches": lambda: iterative(batching="random"),
-    "rPIE": lambda: iterative("rPIE"),
+    "PtychoPINN, last weights": lambda: with_part(train, "_Recorder", LastWeights, pinn),
+    "PtychoPINN, skip connections": skips,
+    "PtychoPINN, skip connections, last weights": lambda: with_part(train, "_Recorder", LastWeights, skips),
+    "PtychoPINN, skip connections, counts thinned (q = 0.1)": lambda: skips(thinning=0.1),
+    "PtychoPINN, skip connections, K = 4": lambda: skips(k=4),
+    "PtychoPINN, Gaussian likelihood of sqrt(n)": lambda: with_part(train, "poisson_nll", root_gaussian, pinn),
+    "PtychoPINN, learned scale of the probe": lambda: with_part(networks, "Diffraction", LearnedScale, pinn),
     "PtychoPINN, rough first object": lambda: with_part(networks, "HEAD_GAIN", 1.0, pinn),
+    "PtychoPINN, constant learning rate": lambda: with_part(train, "schedule", lambda s: s.learning_rate, pinn),
+    "PtychoPINN, learning rate 2e-3": lambda: pinn(learning_rate=2e-3),
+    "PtychoPINN, clipping at 1.0": lambda: pinn(clip_norm=1.0),
+    "PtychoPINN, width 48": lambda: pinn(width=48),
+    "PtychoPINN, twice the steps": lambda: pinn(steps=2400),
+    "Baseline, twice the steps": lambda: baseline(steps=3400),
     "PtychoPINN, amplitude and phase independent": lambda: pinn(independent=True),
     "Baseline, amplitude and phase independent": lambda: baseline(independent=True),
-    "PtychoPINN, twice the steps": lambda: pinn(steps=2400),
-    "PtychoPINN, K = 12": lambda: pinn(k=12),
-    "PtychoPINN, width 48": lambda: pinn(width=48),
-    "PtychoPINN, Gaussian likelihood of sqrt(n)": lambda: with_part(train, "poisson_nll", root_gaussian, pinn),
-    "PtychoPINN, clipping at 1.0": lambda: pinn(clip_norm=1.0),
-    "Baseline, twice the steps": lambda: baseline(steps=3400),
-    "LSQML, 30 epochs": lambda: iterative(epochs=30),
+    "LSQML": iterative,
+    "LSQML, random batches": lambda: iterative(batching="random"),
     "LSQML, no momentum": lambda: iterative(momentum=0.0),
 }
 

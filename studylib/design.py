@@ -122,6 +122,8 @@ class IterationSettings(Frozen):
     """Of LSQML's acceleration."""
     alpha: float = Field(0.1, ge=0, le=1)
     """Of rPIE's denominator (1 - alpha) |P|^2 + alpha max|P|^2."""
+    step: float = Field(0.1, gt=0)
+    """Of rPIE's update: pty-chi adds up the updates of a batch, and with 1 the object blows up (docs/lsqml.md)."""
 
 
 class StudyDesign(Frozen):

@@ -14,10 +14,11 @@ from skimage.measure import profile_line
 
 from studylib import dataset, figures, grouping, windows
 from studylib.compare import channels, read_images
-from studylib.design import BACKGROUND, DOSES, MODELS, StudyDesign
+from studylib.design import DOSES, MODELS, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
 from studylib.hub import Hub, read_json
+from studylib.likelihood import poisson_loss
 from studylib.provenance import ROOT
 
 MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
@@ -128,14 +129,14 @@ def landscape(patch: NDArray, probe: NDArray, counts: NDArray) -> tuple[NDArray,
 
     Returns
     -------
-    t and mean of lambda - (n + b) log(lambda + b), 61 values each
+    t and mean Poisson loss, 61 values each
     """
     t, flat = np.linspace(-0.5, 2.0, 61), np.mean(np.abs(patch)) * np.exp(1j * np.angle(patch.sum()))
     loss = []
     for step in t:
         wave = np.fft.fft2(probe * (flat + step * (patch - flat)), norm="ortho")
         expected = np.abs(np.fft.fftshift(wave)) ** 2
-        loss.append(float(np.mean(expected - (counts + BACKGROUND) * np.log(expected + BACKGROUND))))
+        loss.append(float(np.mean(poisson_loss(counts, expected))))
     return t, np.array(loss)
 
 

@@ -66,7 +66,7 @@ def iterate(
     scan
         Patterns, probe and positions; no truth.
     settings
-        Epochs, batches, noise model (LSQML), alpha (rPIE).
+        Epochs, batches, noise model and momentum (LSQML), alpha and step (rPIE).
     seed
         Of the order of the batches.
     algorithm
@@ -109,6 +109,7 @@ def _options(settings: IterationSettings, algorithm: str, seed: int):
     else:
         options = api.RPIEOptions()
         options.object_options.alpha = settings.alpha
+        options.object_options.step_size = settings.step
     r = options.reconstructor_options
     r.num_epochs, r.batch_size, r.random_seed = settings.epochs, settings.batch_size, seed
     r.batching_mode = api.BatchingModes[settings.batching.upper()]

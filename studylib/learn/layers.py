@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from studylib.design import BACKGROUND
+from studylib.likelihood import poisson_loss
 
 DARK = 0.02
 """Share of the brightest illumination that is added to the weights of the first estimate's mean."""
@@ -191,10 +191,5 @@ class Diffraction(Illuminated):
 
 @keras.saving.register_keras_serializable("studylib")
 def poisson_nll(counts, expected):
-    """Return the Poisson negative log-likelihood up to a constant, mean over pixels.
-
-    lambda - (n + b) log(lambda + b) with the background b: where the model expects no light the
-    gradient of the plain likelihood, 1 - n / lambda, has no bound, and a few stray photons outweigh
-    the whole bright field. Its minimum is at lambda = n with any b.
-    """
-    return ops.mean(expected - (counts + BACKGROUND) * ops.log(expected + BACKGROUND), axis=(-1, -2, -3))
+    """Return the Poisson loss of a batch, (batch,): the mean over the pixels of a group."""
+    return ops.mean(poisson_loss(counts, expected, ops.log), axis=(-1, -2, -3))

@@ -112,7 +112,10 @@ def _block(x, width: int):
 
 
 def _decoder(x, width: int, name: str, start: float):
-    x = _block(DoubleSize()(_block(x, 2 * width)), width)
+    return _head(_block(DoubleSize()(_block(x, 2 * width)), width), name, start)
+
+
+def _head(x, name: str, start: float):
     x = Convolution(
         STEM**2,
         kernel_initializer=keras.initializers.VarianceScaling(HEAD_GAIN**2, "fan_avg", "uniform"),

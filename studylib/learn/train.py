@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from studylib import progress
 from studylib.dataset import Scan
-from studylib.design import BACKGROUND, GroupingSettings, Seeds, TrainingSettings
+from studylib.design import GroupingSettings, Seeds, TrainingSettings
 from studylib.errors import StageError
 from studylib.grouping import group, hold_out
 from studylib.iterate import Reconstruction, peak_memory_mib
@@ -32,6 +32,7 @@ from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.recorded import Recorded
 from studylib.learn.symmetry import SQUARE, probe_symmetries
+from studylib.likelihood import poisson_loss
 
 ATTEMPTS = 2
 HELD_OUT = 8192
@@ -263,7 +264,7 @@ def flat_object_loss(scan: Scan) -> float:
     wave = np.fft.fftshift(np.fft.fft2(scan.probe, norm="ortho"))
     expected, counts = np.abs(wave) ** 2, scan.counts.mean(axis=0)
     expected = expected * counts.sum() / expected.sum()
-    return float(np.mean(expected - (counts + BACKGROUND) * np.log(expected + BACKGROUND)))
+    return float(np.mean(poisson_loss(counts, expected)))
 
 
 def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: TrainingSettings, seed: int) -> Trained:
