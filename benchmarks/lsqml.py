@@ -32,8 +32,8 @@ def page(rows: list[dict[str, str]]) -> str:
     """Return docs/lsqml.md: one table a quantity, options down, conditions across."""
     lines = [
         "# Options of the iterative arm", "",
-        "`make lsqml`: laptop profile, the second half of the ablation's sample. One seed. Compact batches of 96, and for",
-        f"LSQML momentum {DESIGN.iteration.momentum}. Written by the command.",
+        "`make lsqml`: laptop profile, the second half of the ablation's sample. One seed. Compact batches of 96;",
+        f"LSQML has momentum {DESIGN.iteration.momentum}, rPIE step {DESIGN.iteration.step}. Written by the command.",
     ]  # fmt: skip
     for key in ("phase ms_ssim", "amplitude ms_ssim", "seconds"):
         heads = [f"{view} {dose}" for view, dose in CONDITIONS]

@@ -15,6 +15,8 @@ from studylib import simulate
 from studylib.design import TrainingSettings
 
 STEPS = 20
+TRAINING = 100
+"""Steps of a training, building the network and one evaluation included; the laptop profile takes 1,200."""
 KINDS = pytest.mark.parametrize("mixed", [True, False], ids=["bfloat16", "float32"])
 """bfloat16 where the processor has it."""
 
@@ -34,19 +36,18 @@ def test_grouping_512_patterns(benchmark, rate, scan):
 
 
 def settings(mixed: bool) -> TrainingSettings:
-    return DESIGN.pinn.model_copy(update={"steps": STEPS, "evaluations": 1, "mixed_precision": mixed})
+    return DESIGN.pinn.model_copy(update={"steps": TRAINING, "evaluations": 1, "mixed_precision": mixed})
 
 
 @KINDS
 @pytest.mark.parametrize("gridsize", [1, 2])
 def test_training_pinn(benchmark, rate, scan, monkeypatch, gridsize, mixed):
-    """Twenty steps, building the network and one evaluation included."""
     from studylib.learn import train
 
     monkeypatch.setattr(train, "flat_object_loss", lambda scan: np.inf)
     grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
-    benchmark.pedantic(train.train_pinn, (scan, grouping, settings(mixed), 7, 123), rounds=5, warmup_rounds=1)
-    rate(STEPS * DESIGN.pinn.patterns_per_step)
+    benchmark.pedantic(train.train_pinn, (scan, grouping, settings(mixed), 7, 123), rounds=3, warmup_rounds=1)
+    rate(TRAINING * DESIGN.pinn.patterns_per_step)
 
 
 @KINDS
@@ -58,12 +59,12 @@ def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
     patches = extract(source.object, scan.positions, 64)
     monkeypatch.setattr(train, "ATTEMPTS", 1)
 
-    def twenty_steps() -> None:
-        with contextlib.suppress(StageError):  # twenty steps need not beat a flat object
+    def some_steps() -> None:
+        with contextlib.suppress(StageError):  # so few steps need not beat a flat object
             train.train_baseline(scan, patches, settings(mixed), 7)
 
-    benchmark.pedantic(twenty_steps, rounds=5, warmup_rounds=1)
-    rate(STEPS * DESIGN.baseline.patterns_per_step)
+    benchmark.pedantic(some_steps, rounds=3, warmup_rounds=1)
+    rate(TRAINING * DESIGN.baseline.patterns_per_step)
 
 
 def _batch(scan):
@@ -109,16 +110,20 @@ def test_steps(benchmark, rate, scan, framework):
     rate(STEPS * 32)
 
 
-@pytest.mark.parametrize("batch", [8, 64, 256])
+@pytest.mark.parametrize(("batch", "positions"), [(8, 874), (64, 874), (256, 874), (64, 4096)])
 @pytest.mark.parametrize("gridsize", [1, 2])
-def test_prediction(benchmark, rate, scan, gridsize, batch):
-    """Every pattern that goes through the network counts: with g = 2 each position is seen four times."""
+def test_prediction(benchmark, rate, scan, gridsize, batch, positions):
+    """Every pattern that goes through the network counts: with g = 2 each position is seen four times.
+
+    Only a long scan runs as recorded operations; here it is the short one, repeated.
+    """
     from studylib.learn.backend import precision
     from studylib.learn.networks import ptychopinn
     from studylib.learn.predict import predict
 
     grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
     network = ptychopinn(scan.probe, grouping.group_size, DESIGN.pinn.width, scan.scale, precision(True))
+    scan = scan.take(np.resize(np.arange(len(scan.positions)), positions))
     benchmark.pedantic(predict, (network, scan, grouping, 1), {"batch": batch}, rounds=3, warmup_rounds=1)
     rate(len(scan.positions) * grouping.group_size)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.windows import extract, place
+from studylib.windows import Layout, place
 
 ITERATIONS = 30
 """Of turning patches to agree; what ten would do is in docs/ablation.md."""
@@ -145,14 +145,14 @@ def synchronise(
     Appl. Comput. Harmon. Anal. 41, 815 (2016), sec. 4.
     """
     weight = (np.abs(probe) ** 2).astype(np.float32)
+    layout = Layout(positions, len(probe), shape)
     total = place(np.broadcast_to(weight, patches.shape), positions, shape)
-    lit, weighted = total > FAINT * total.max(), patches * weight
+    lit, spread = total > FAINT * total.max(), layout.spread(patches * weight)
     factors = np.ones(len(patches), dtype=np.complex64)
     for _ in range(iterations):
-        canvas = place(weighted * factors[:, None, None], positions, shape)
+        canvas = layout.add(spread, factors)
         canvas = np.divide(canvas, total, out=np.zeros_like(canvas), where=lit)
-        windows = extract(canvas, positions, patches.shape[-1])
-        factors = _unit(np.einsum("nij,nij->n", np.conj(weighted), windows)).astype(np.complex64)
+        factors = _unit(layout.products(spread, canvas)).astype(np.complex64)
     return factors
 
 

@@ -7,6 +7,8 @@ A fractional position is honoured by bilinear interpolation, which is a linear m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -84,11 +86,46 @@ def place(patches: NDArray, positions: NDArray[np.float64], shape: tuple[int, in
     -------
     (rows, columns), dtype of `patches`
     """
-    n_pixels = patches.shape[-1]
-    whole, fraction = _corners(positions, n_pixels, shape)
-    canvas = np.zeros((shape[0] + 1, shape[1] + 1), dtype=patches.dtype)
-    for dr, dc, weight in _taps(fraction):
-        for (row, column), w, patch in zip(whole + np.array([dr, dc]), weight, patches, strict=True):
-            if w:
-                canvas[row : row + n_pixels, column : column + n_pixels] += w * patch
-    return canvas[: shape[0], : shape[1]]
+    layout = Layout(positions, patches.shape[-1], shape)
+    return layout.add(layout.spread(patches))
+
+
+class Layout:
+    """Where the windows of some positions lie, for whoever places the same patches again and again.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64, x and y of each window's centre, pixels of the canvas
+    n_pixels
+        N.
+    shape
+        Rows and columns of the canvas.
+    """
+
+    def __init__(self, positions: NDArray[np.float64], n_pixels: int, shape: tuple[int, int]) -> None:
+        self.corners, self.fraction = _corners(positions, n_pixels, shape)
+        self.n, self.shape = n_pixels, shape
+
+    def spread(self, patches: NDArray) -> NDArray:
+        """Return what whole pixels receive of each patch, (positions, N + 1, N + 1)."""
+        n = self.n
+        out = np.zeros((len(patches), n + 1, n + 1), dtype=patches.dtype)
+        for dr, dc, weight in _taps(self.fraction):
+            out[:, dr : dr + n, dc : dc + n] += weight[:, None, None].astype(patches.real.dtype) * patches
+        return out
+
+    def add(self, spread: NDArray, factors: NDArray | None = None) -> NDArray:
+        """Return the sum of what was spread, each times its factor, (rows, columns)."""
+        canvas = np.zeros((self.shape[0] + 1, self.shape[1] + 1), dtype=spread.dtype)
+        for k, window in enumerate(self._windows()):
+            canvas[window] += spread[k] if factors is None else factors[k] * spread[k]
+        return canvas[: self.shape[0], : self.shape[1]]
+
+    def products(self, spread: NDArray, canvas: NDArray) -> NDArray:
+        """Return the inner product of each spread patch with the canvas in its window, (positions,)."""
+        padded = np.pad(canvas, ((0, 1), (0, 1)))
+        return np.array([np.vdot(spread[k], padded[window]) for k, window in enumerate(self._windows())])
+
+    def _windows(self) -> Iterator[tuple[slice, slice]]:
+        for row, column in self.corners:
+            yield slice(row, row + self.n + 1), slice(column, column + self.n + 1)
