@@ -28,6 +28,7 @@ from studylib.design import VIEWS, StudyDesign
 from studylib.iterate import iterate
 from studylib.learn import layers, networks, train
 from studylib.learn.predict import predict
+from studylib.provenance import git_state
 from studylib.stitch import scanned_box, stitch
 from studylib.windows import extract
 
@@ -237,13 +238,13 @@ def page(rows: list[dict[str, str]]) -> str:
     lines = [
         "# What each choice is worth", "",
         f"`make ablation`: {DOSE} photons, dense view, laptop profile, scored on the second half of another sample",
-        "with other seeds, so that nothing was chosen on the test half of the study. One seed. Written by the command.",
-        "",
+        "with other seeds, so that nothing was chosen on the test half of the study. One seed. Written by the",
+        "command, which resumes: seconds can be compared between rows of one commit.", "",
         "| " + " | ".join(k.replace("ms_ssim", "MS-SSIM").replace("mae", "MAE") for k in keys) + " |",
         "|---" * len(keys) + "|",
     ]  # fmt: skip
     order = list(VARIANTS)
-    rows = sorted(rows, key=lambda r: order.index(r["variant"]))
+    rows = sorted((r for r in rows if r["variant"] in order), key=lambda r: order.index(r["variant"]))
     return "\n".join([*lines, *("| " + " | ".join(str(v) for v in r.values()) + " |" for r in rows)]) + "\n"
 
 
@@ -255,7 +256,7 @@ def main() -> None:
     for name, run in VARIANTS.items():
         if name in {r["variant"] for r in rows}:
             continue
-        rows.append({"variant": name} | {k: str(v) for k, v in run().items()})
+        rows.append({"variant": name} | {k: str(v) for k, v in run().items()} | {"commit": (git_state()[0] or "")[:7]})
         print(rows[-1], flush=True)
         with file.open("w", newline="", encoding="utf-8") as out:
             table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
