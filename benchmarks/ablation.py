@@ -248,20 +248,30 @@ def page(rows: list[dict[str, str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(str(v) for v in r.values()) + " |" for r in rows)]) + "\n"
 
 
+def stored(file: Path) -> list[dict[str, str]]:
+    """Return the rows measured so far."""
+    return list(csv.DictReader(file.open(encoding="utf-8"))) if file.is_file() else []
+
+
+def store(file: Path, rows: list[dict[str, str]]) -> None:
+    """Write all rows, so that an interrupted run resumes."""
+    with file.open("w", newline="", encoding="utf-8") as out:
+        table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
 def main() -> None:
     """Run what is missing and write the page."""
     train.flat_object_loss = lambda scan: np.inf  # a variant that collapses is a result here
     file = HERE / "ablation.csv"
-    rows = list(csv.DictReader(file.open(encoding="utf-8"))) if file.is_file() else []
+    rows = stored(file)
     for name, run in VARIANTS.items():
         if name in {r["variant"] for r in rows}:
             continue
         rows.append({"variant": name} | {k: str(v) for k, v in run().items()} | {"commit": (git_state()[0] or "")[:7]})
         print(rows[-1], flush=True)
-        with file.open("w", newline="", encoding="utf-8") as out:
-            table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
+        store(file, rows)
         (HERE.parent / "docs/ablation.md").write_text(page(rows), encoding="utf-8")
 
 

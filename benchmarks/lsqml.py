@@ -6,17 +6,15 @@ see. Adds to benchmarks/lsqml.csv the options that it lacks, and writes docs/lsq
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from statistics import fmean
 
-from ablation import DESIGN, halves, scores
+from ablation import DESIGN, halves, scores, store, stored
 
 from studylib.design import VIEWS
 from studylib.iterate import iterate
 
 HERE = Path(__file__).resolve().parent
-KEYS = ("options", "dose", "view", "seconds", "phase ms_ssim", "amplitude ms_ssim", "phase mae", "amplitude mae")
 OPTIONS: dict[str, tuple[str, dict]] = {
     "LSQML, Gaussian, 100 epochs": ("LSQML", {"noise_model": "gaussian"}),
     "LSQML, Poisson, 100 epochs": ("LSQML", {"noise_model": "poisson"}),
@@ -52,7 +50,7 @@ def page(rows: list[dict[str, str]]) -> str:
 def main() -> None:
     """Run what is missing and write the page."""
     file = HERE / "lsqml.csv"
-    rows = list(csv.DictReader(file.open(encoding="utf-8"))) if file.is_file() else []
+    rows = stored(file)
     done = {(r["options"], r["view"], int(r["dose"])) for r in rows}
     for view, dose in CONDITIONS:
         truth, scans = halves(dose=dose, view=view)
@@ -64,10 +62,7 @@ def main() -> None:
             told = scores(result.object, truth, scans["test"], result.seconds)
             rows.append({"options": name, "dose": str(dose), "view": view} | {k: str(v) for k, v in told.items()})
             print(rows[-1], flush=True)
-            with file.open("w", newline="", encoding="utf-8") as out:
-                table = csv.DictWriter(out, fieldnames=KEYS, lineterminator="\n")
-                table.writeheader()
-                table.writerows(rows)
+            store(file, rows)
     (HERE.parent / "docs/lsqml.md").write_text(page(rows), encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from studylib.windows import Layout, place
 
 ITERATIONS = 30
-"""Of turning patches to agree; what ten would do is in docs/ablation.md."""
+"""Of turning patches to agree; `make ablation` has a variant with ten."""
 FAINT = 1e-6
 """Share of the largest summed illumination below which a pixel was not measured."""
 
@@ -146,7 +146,7 @@ def synchronise(
     """
     weight = (np.abs(probe) ** 2).astype(np.float32)
     layout = Layout(positions, len(probe), shape)
-    total = place(np.broadcast_to(weight, patches.shape), positions, shape)
+    total = layout.add(layout.spread(np.broadcast_to(weight, patches.shape)))
     lit, spread = total > FAINT * total.max(), layout.spread(patches * weight)
     factors = np.ones(len(patches), dtype=np.complex64)
     for _ in range(iterations):
