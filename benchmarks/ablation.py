@@ -115,15 +115,15 @@ def iterative(**changes) -> Told:
 class RawPatterns(layers.FirstEstimate):
     """No estimate: the patterns themselves."""
 
-    def call(self, amplitudes, rows, columns, light):
-        return ops.expand_dims(amplitudes, 2)
+    def call(self, amplitudes, weights, light):
+        return ops.expand_dims(amplitudes, 3)
 
 
 class OwnEstimate(layers.FirstEstimate):
     """The pattern's own estimate, without the group's mean."""
 
-    def call(self, amplitudes, rows, columns, light):
-        return super().call(amplitudes, rows, columns, light)[:, :, :2]
+    def call(self, amplitudes, weights, light):
+        return super().call(amplitudes, weights, light)[:, :, :, :2]
 
 
 class LearnedScale(layers.Diffraction):
@@ -133,8 +133,8 @@ class LearnedScale(layers.Diffraction):
         self.trainable = True
         self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
 
-    def call(self, amplitude, phase, rows, columns, light):
-        return ops.exp(self.gain) * super().call(amplitude, phase, rows, columns, light)
+    def call(self, amplitude, phase, weights, light):
+        return ops.exp(self.gain) * super().call(amplitude, phase, weights, light)
 
 
 class LastWeights(train._Recorder):

@@ -48,35 +48,39 @@ class PtychoPINN(nn.Module):
         )
         self.amplitude, self.phase_map = _Decoder(width), _Decoder(width)
 
-    def shifts(self, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        pixels = offsets[..., None] + torch.arange(self.n, dtype=torch.float32)
-        places = pixels.transpose(1, 2).reshape(len(offsets), 2, -1)
-        x, y = torch.relu(1 - (places[..., None] - places[..., None, :]).abs()).unbind(1)
-        shape = (len(offsets), -1, self.n, places.shape[-1])
-        return y.reshape(shape), x.reshape(shape)
+    def weights(self, offsets: Tensor) -> Tensor:
+        places = offsets.permute(2, 1, 0)
+        distance = (places[..., None] - places.transpose(1, 2)[:, None])[..., None] + torch.arange(1 - self.n, self.n)
+        return torch.relu(1 - distance.abs()).unfold(-1, self.n, 1).contiguous()
 
     @staticmethod
-    def gather(patches: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Sum (batch, C, M, N, N) over the group, each member at its place in each window."""
-        b, c, m, n, _ = patches.shape
-        moved = (patches.reshape(b, c, m * n, n) @ x).reshape(b, c, m, n, c, n).permute(0, 4, 1, 3, 2, 5)
-        return (y @ moved.reshape(b, c, c * n, m * n)).reshape(b, c, n, m, n).transpose(2, 3)
+    def gather(patches: Tensor, weights: Tensor) -> Tensor:
+        """Sum (batch, C, N, M, N) over the group, each member at its place in each window."""
+        b, c, n, m, _ = patches.shape
+        lines = patches.flip(2, 4).reshape(b, c, n * m, n)
+        sums = []
+        for x, y in zip(weights[0], weights[1], strict=True):
+            moved = (lines @ x).reshape(b, c * n, m * n)
+            sums.append((y.reshape(b, c * n, n).transpose(1, 2) @ moved).reshape(b, n, m, n))
+        return torch.stack(sums, dim=1)
 
     def forward(self, amplitudes: Tensor, offsets: Tensor) -> Tensor:
         b, c, n, _ = amplitudes.shape
-        y, x = self.shifts(offsets)
+        weights = self.weights(offsets)
         wave = torch.fft.ifft2(torch.fft.ifftshift(amplitudes / self.scale, dim=(2, 3)) * self.phase, norm="ortho")
-        own = torch.view_as_real(wave * self.update).movedim(-1, 2)
-        light = self.gather(self.weight.expand(b, c, 1, n, n), y, x)
-        stack = torch.cat([own, self.gather(own, y, x) / (light + DARK), light + DARK], dim=2).reshape(b * c, 5, n, n)
+        own = torch.view_as_real(wave * self.update).movedim(-1, 3)
+        light = self.gather(self.weight[:, None].expand(b, c, n, 1, n), weights)
+        total = light + DARK
+        stack = torch.cat([own, self.gather(own, weights) / total, total], dim=3)
+        stack = stack.reshape(b * c, n, 5, n).transpose(1, 2)
         with torch.autocast("cpu", torch.bfloat16):
             z = functional.pixel_unshuffle(stack, 4).contiguous(memory_format=torch.channels_last)
             z = self.encoder(z)
             a, p = self.amplitude(z), self.phase_map(z)
         modulus = 1.2 * torch.sigmoid(a.float().reshape(b, c, n, n) + 1.1)
         image = torch.polar(modulus, np.pi * torch.tanh(p.float().reshape(b, c, n, n)))
-        mean = self.gather(self.weight * torch.view_as_real(image).movedim(-1, 2), y, x) / (light + FAINT)
-        spectrum = torch.fft.fft2(torch.complex(mean[:, :, 0], mean[:, :, 1]) * self.probe, norm="ortho")
+        mean = self.gather(self.weight[:, None] * torch.view_as_real(image).movedim(-1, 3), weights) / (light + FAINT)
+        spectrum = torch.fft.fft2(torch.complex(mean[:, :, :, 0], mean[:, :, :, 1]) * self.probe, norm="ortho")
         return torch.fft.fftshift(spectrum.abs() ** 2, dim=(2, 3))
 
 

@@ -2,6 +2,9 @@
 
 Patches are (batch, C, N, N); offsets (batch, C, 2) are x and y in pixels relative to the group's mean.
 Only differences of offsets enter, so an offset common to a group changes nothing.
+
+Where a member has M images they are interleaved by line, (batch, C, N, M, N): a product over rows and
+one over columns then both read memory in order.
 """
 
 from __future__ import annotations
@@ -62,11 +65,12 @@ class Overlap(Illuminated):
     """From the offsets of a group to what relates its members' windows.
 
     Bilinear and separable: a sample at v counts at u with weight max(0, 1 - |u - v|), for columns and for
-    rows. Moving back is the transpose, so what moves members onto each other is its own adjoint.
+    rows. The weight depends on u - v alone; with the samples in reverse order, on the sum of two indices,
+    so that a line of 2 N - 1 numbers gives each N x N matrix (a Hankel matrix), N numbers from each place.
     """
 
     def call(self, offsets):
-        """Return the arguments of `gather`, and the light that falls on each window.
+        """Return the weights that `gather` takes, and the light that falls on each window.
 
         Parameters
         ----------
@@ -75,40 +79,45 @@ class Overlap(Illuminated):
 
         Returns
         -------
-        rows, columns : (batch, C, N, C N) float32
-        light : (batch, C, 1, N, N) float32
+        weights : (2, C, batch, C, N, N) float32
+            x, y; the window that is wanted; group; the member that is moved; its pixel, last one first;
+            the window's pixel.
+        light : (batch, C, N, 1, N) float32
             |P|^2 of all members, each at its place; the brightest pixel of one probe has 1.
         """
-        n, c = self.n, offsets.shape[1]
-        pixels = offsets[..., None] + ops.arange(n, dtype="float32")
-        places = ops.reshape(ops.swapaxes(pixels, 1, 2), (-1, 2, c * n))
-        weights = ops.relu(1.0 - ops.abs(places[..., None] - places[..., None, :]))
-        columns, rows = (ops.reshape(weights[:, axis], (-1, c, n, c * n)) for axis in (0, 1))
-        probes = ops.broadcast_to(self.weight, (ops.shape(offsets)[0], c, 1, n, n))
-        return rows, columns, gather(probes, rows, columns)
+        n = self.n
+        places = ops.transpose(offsets, (2, 1, 0))
+        between = places[:, :, :, None] - ops.swapaxes(places, 1, 2)[:, None]
+        distance = between[..., None] + ops.arange(1 - n, n, dtype="float32")
+        weights = ops.extract_sequences(ops.relu(1.0 - ops.abs(distance)), n, 1)
+        probes = ops.broadcast_to(self.weight[:, None], (ops.shape(offsets)[0], offsets.shape[1], n, 1, n))
+        return weights, gather(probes, weights)
 
 
-def gather(patches: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def gather(patches: Tensor, weights: Tensor) -> Tensor:
     """Return, for each member's window, the sum of all members' patches at their places.
 
     Parameters
     ----------
-    patches : (batch, C, M, N, N) float32
+    patches : (batch, C, N, M, N) float32
         M images a member.
-    rows, columns
+    weights
         Of `Overlap`.
 
     Returns
     -------
-    (batch, C, M, N, N) float32
+    (batch, C, N, M, N) float32
     """
-    c, m, n = patches.shape[1:4]
+    c, n, m = patches.shape[1:4]
     if c == 1:
         return patches
-    moved = ops.matmul(ops.reshape(patches, (-1, c, m * n, n)), columns)
-    moved = ops.transpose(ops.reshape(moved, (-1, c, m, n, c, n)), (0, 4, 1, 3, 2, 5))
-    total = ops.matmul(rows, ops.reshape(moved, (-1, c, c * n, m * n)))
-    return ops.transpose(ops.reshape(total, (-1, c, n, m, n)), (0, 1, 3, 2, 4))
+    lines = ops.reshape(ops.flip(patches, (2, 4)), (-1, c, n * m, n))
+    sums = []
+    for window in range(c):
+        moved = ops.reshape(ops.matmul(lines, weights[0, window]), (-1, c * n, m * n))
+        rows = ops.swapaxes(ops.reshape(weights[1, window], (-1, c * n, n)), 1, 2)
+        sums.append(ops.reshape(ops.matmul(rows, moved), (-1, n, m, n)))
+    return ops.stack(sums, axis=1)
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -135,14 +144,14 @@ class FirstEstimate(Illuminated):
         self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(-phase.imag)
         self.update_real, self.update_imag = _tensor(update.real), _tensor(update.imag)
 
-    def call(self, amplitudes, rows, columns, light):
-        """Return (batch, C, 5, N, N): own estimate, the group's mean (real, imaginary), its weight.
+    def call(self, amplitudes, weights, light):
+        """Return (batch, C, N, 5, N): own estimate, the group's mean (real, imaginary), its weight.
 
         Parameters
         ----------
         amplitudes : (batch, C, N, N) float32
             sqrt(counts), centred.
-        rows, columns, light
+        weights, light
             Of `Overlap`.
         """
         real, imag = ops.fft2((amplitudes * self.phase_real, amplitudes * self.phase_imag))
@@ -151,10 +160,10 @@ class FirstEstimate(Illuminated):
                 real * self.update_real + imag * self.update_imag,
                 real * self.update_imag - imag * self.update_real,
             ],
-            axis=2,
+            axis=3,
         )
         total = light + DARK
-        return ops.concatenate([own, gather(own, rows, columns) / total, total], axis=2)
+        return ops.concatenate([own, gather(own, weights) / total, total], axis=3)
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -176,13 +185,13 @@ class Diffraction(Illuminated):
         wave = _centring(self.n) * self.probe / self.n
         self.probe_real, self.probe_imag = _tensor(wave.real), _tensor(wave.imag)
 
-    def call(self, amplitude, phase, rows, columns, light):
+    def call(self, amplitude, phase, weights, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
         real, imag = amplitude * ops.cos(phase), amplitude * ops.sin(phase)
         if amplitude.shape[1] > 1:
-            weighted = ops.stack([self.weight * real, self.weight * imag], axis=2)
-            mean = gather(weighted, rows, columns) / (light + FAINT)
-            real, imag = mean[:, :, 0], mean[:, :, 1]
+            weighted = ops.stack([self.weight * real, self.weight * imag], axis=3)
+            mean = gather(weighted, weights) / (light + FAINT)
+            real, imag = mean[:, :, :, 0], mean[:, :, :, 1]
         f_real, f_imag = ops.fft2(
             (real * self.probe_real - imag * self.probe_imag, real * self.probe_imag + imag * self.probe_real)
         )

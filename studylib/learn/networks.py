@@ -25,13 +25,13 @@ FIRST_AMPLITUDE = 1.1
 
 @keras.saving.register_keras_serializable("studylib")
 class SpaceToDepth(layers.Layer):
-    """(c, N, N) to (N/4, N/4, 16 c): every convolution then runs at a sixteenth of the pixels."""
+    """(N, c, N) to (N/4, N/4, 16 c): every convolution then runs at a sixteenth of the pixels."""
 
     def call(self, x):
-        """Return (batch, N/4, N/4, 16 c) from (batch, c, N, N)."""
-        c, n = x.shape[1], x.shape[2]
-        x = ops.reshape(x, (-1, c, n // STEM, STEM, n // STEM, STEM))
-        return ops.reshape(ops.transpose(x, (0, 2, 4, 3, 5, 1)), (-1, n // STEM, n // STEM, STEM**2 * c))
+        """Return (batch, N/4, N/4, 16 c) from (batch, N, c, N), c images interleaved by line."""
+        n, c = x.shape[1:3]
+        x = ops.reshape(x, (-1, n // STEM, STEM, c, n // STEM, STEM))
+        return ops.reshape(ops.transpose(x, (0, 1, 4, 2, 3, 5)), (-1, n // STEM, n // STEM, STEM**2 * c))
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -126,7 +126,7 @@ def _head(x, name: str, start: float):
 
 
 def _trunk(features, width: int):
-    """From (batch, c, N, N) to amplitude and phase, (batch, N, N) float32 each.
+    """From (batch, N, c, N) to amplitude and phase, (batch, N, N) float32 each.
 
     An encoder of three scales without skips, one decoder for amplitude and one for phase.
     """
@@ -175,7 +175,7 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Mode
     """
     with _Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
-        features = layers.Reshape((1, n_pixels, n_pixels))(_normalised(patterns, scale))
+        features = layers.Reshape((n_pixels, 1, n_pixels))(_normalised(patterns, scale))
         return keras.Model(patterns, _trunk(features, width), name="Baseline")
 
 
@@ -200,7 +200,7 @@ def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale:
         patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
         shared = Overlap(probe, name="overlap")(offsets)
         features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shared)
-        amplitude, phase = _trunk(ops.reshape(features, (-1, features.shape[2], n, n)), width)
+        amplitude, phase = _trunk(ops.reshape(features, (-1, n, features.shape[3], n)), width)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
 

@@ -28,7 +28,7 @@ def predict(
     grouping: GroupingSettings,
     seed: int,
     part: NDArray[np.intp] | None = None,
-    batch: int = 64,
+    batch: int = 128,
 ) -> NDArray[np.complex64]:
     """Return the object patches of some positions, (positions, N, N) complex64; the same whatever the batch.
 

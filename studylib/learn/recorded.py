@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import torch
@@ -11,6 +12,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 HOT = 40
 """Runs on inputs of one shape before it is recorded: recording takes about as long as they save."""
+
+_history: WeakKeyDictionary[keras.Model, tuple[dict[Any, int], dict[Any, Callable]]] = WeakKeyDictionary()
+"""Runs and graphs of each network, by shape, for as long as it lives."""
 
 
 class Recorded(keras.Model):
@@ -29,8 +33,6 @@ class Recorded(keras.Model):
     def __init__(self, network: keras.Model) -> None:
         super().__init__(name=f"recorded_{network.name}")
         self.network = network
-        self._runs: dict[Any, int] = {}
-        self._graphs: dict[Any, Callable] = {}
 
     def call(self, inputs):
         """Return what the network returns."""
@@ -38,10 +40,11 @@ class Recorded(keras.Model):
         tensors = tuple(inputs) if several else (inputs,)
         if keras.config.backend() != "torch" or any(not torch.is_tensor(t) or t.is_meta for t in tensors):
             return self.network(inputs)
+        runs, graphs = _history.setdefault(self.network, ({}, {}))
         key = torch.is_grad_enabled(), *((t.shape, t.dtype) for t in tensors)
-        self._runs[key] = self._runs.get(key, 0) + 1
-        if self._runs[key] <= HOT:
+        runs[key] = runs.get(key, 0) + 1
+        if runs[key] <= HOT:
             return self.network(inputs)
-        if key not in self._graphs:
-            self._graphs[key] = make_fx(lambda *x: self.network(list(x) if several else x[0]))(*tensors)
-        return self._graphs[key](*tensors)
+        if key not in graphs:
+            graphs[key] = make_fx(lambda *x: self.network(list(x) if several else x[0]))(*tensors)
+        return graphs[key](*tensors)

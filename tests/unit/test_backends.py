@@ -15,7 +15,7 @@ CODE = """
 import sys
 import numpy as np
 from studylib.learn.backend import use_backend
-backend, policy, mine, other, given, out = sys.argv[1:]
+backend, policy, optimizer, mine, other, given, out = sys.argv[1:]
 use_backend(backend)
 import keras
 from studylib.learn import networks
@@ -30,7 +30,9 @@ else:
 network.save(mine)
 before = network.predict_on_batch([data["amplitudes"], data["offsets"]])
 model = networks.with_detector(network, data["probe"])
-model.compile(keras.optimizers.Adam(1e-2, global_clipnorm=0.1), loss=poisson_nll, jit_compile=False)
+optimizer = {"Adam": lambda: keras.optimizers.Adam(1e-2, global_clipnorm=0.1),
+             "SGD": lambda: keras.optimizers.SGD(3.0, global_clipnorm=0.1)}[optimizer]()
+model.compile(optimizer, loss=poisson_nll, jit_compile=False)
 losses = [float(model.train_on_batch([data["amplitudes"], data["offsets"]], data["amplitudes"] ** 2)) for _ in range(2)]
 after = network.predict_on_batch([data["amplitudes"], data["offsets"]])
 np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
@@ -38,8 +40,13 @@ np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
 """
 
 
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 1e-2)])
-def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance):
+@pytest.mark.parametrize(
+    ("policy", "tolerance", "optimizer"),
+    # Adam's first steps are the sign of each gradient: where bfloat16 leaves a gradient of 0 in doubt, a
+    # whole step. Plain descent holds the two networks against each other, not the luck of those signs.
+    [("float32", 1e-4, "Adam"), ("float32", 1e-4, "SGD"), ("mixed_bfloat16", 1e-2, "SGD")],
+)
+def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, optimizer):
     from studylib.learn.batches import group_batch
 
     (amplitudes, offsets), _ = group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))
@@ -49,7 +56,17 @@ def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance):
     for backend, mine, other in (("torch", "a", "none"), ("tensorflow", "b", "a"), ("torch", "c", "b")):
         names = [str(tmp_path / f"{name}.keras") if name != "none" else name for name in (mine, other)]
         out = tmp_path / f"{mine}.npz"
-        command = [sys.executable, "-c", CODE, backend, policy, *names, str(tmp_path / "given.npz"), str(out)]
+        command = [
+            sys.executable,
+            "-c",
+            CODE,
+            backend,
+            policy,
+            optimizer,
+            *names,
+            str(tmp_path / "given.npz"),
+            str(out),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
         assert done.returncode == 0, done.stderr[-2000:]
         with np.load(out) as file:
@@ -57,4 +74,6 @@ def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance):
     for name in ("losses", "before", "after"):
         np.testing.assert_allclose(told["b"][name], told["a"][name], atol=tolerance, err_msg=name)
         np.testing.assert_allclose(told["c"][name], told["a"][name], atol=tolerance / 100, err_msg=name)
-    assert np.abs(told["a"]["after"] - told["a"]["before"]).max() > 1e-4, "two steps changed nothing"
+    assert np.abs(told["a"]["after"] - told["a"]["before"]).max() > 5 * tolerance, (
+        "two steps changed too little to tell"
+    )

@@ -49,10 +49,10 @@ def test_gathering_is_its_own_adjoint(learn):
 
     generator = np.random.default_rng(1)
     overlap = learn.layers.Overlap(np.ones((16, 16), np.complex64))
-    rows, columns, _ = overlap(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32))
-    a, b = generator.normal(size=(2, 2, 4, 3, 16, 16)).astype(np.float32)
-    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), rows, columns)), b)
-    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), rows, columns)))
+    weights, _ = overlap(generator.uniform(-5, 5, (2, 4, 2)).astype(np.float32))
+    a, b = generator.normal(size=(2, 2, 4, 16, 3, 16)).astype(np.float32)
+    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), weights)), b)
+    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), weights)))
     assert left == pytest.approx(right, rel=1e-4)
 
 
@@ -61,13 +61,13 @@ def test_a_delta_is_gathered_where_its_neighbour_sees_it(learn):
     from keras import ops
 
     overlap = learn.layers.Overlap(np.ones((12, 12), np.complex64))
-    rows, columns, light = overlap(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32))
-    patches = np.zeros((1, 2, 2, 12, 12), np.float32)
-    patches[0, 0, 1, 5, 6] = 1
-    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), rows, columns))[0]
-    assert np.argwhere(seen[0]).tolist() == [[1, 5, 6]] and np.argwhere(seen[1]).tolist() == [[1, 7, 3]]
+    weights, light = overlap(np.array([[[0.0, 0.0], [3.0, -2.0]]], np.float32))
+    patches = np.zeros((1, 2, 12, 2, 12), np.float32)
+    patches[0, 0, 5, 1, 6] = 1
+    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), weights))[0]
+    assert np.argwhere(seen[0]).tolist() == [[5, 1, 6]] and np.argwhere(seen[1]).tolist() == [[7, 1, 3]]
     # Of the neighbour's light, two rows fall above and three columns left of this window.
-    light = np.asarray(light)[0, 0, 0]
+    light = np.asarray(light)[0, 0, :, 0]
     assert light[:10, 3:].tolist() == np.full((10, 9), 2.0).tolist() and light.sum() == 144 + 90
 
 
@@ -80,7 +80,7 @@ def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, sc
     moduli = np.sqrt(next(simulate.intensities(flat, scan.probe, positions)))[None].astype(np.float32)
     shared = learn.layers.Overlap(scan.probe)
     told = learn.layers.FirstEstimate(scan.probe)(moduli, *shared(positions[None].astype(np.float32)))
-    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), 2, 0)
+    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), 3, 0)
     weight = np.abs(scan.probe) ** 2 / np.max(np.abs(scan.probe) ** 2)
     # Pixels that the bare probe leaves dark are damped, a few per cent of the whole.
     np.testing.assert_allclose(own_real[0, 0], weight, atol=0.03)
@@ -220,7 +220,28 @@ def test_recorded_network_gives_the_same_gradients_and_follows_its_weights(learn
         for mine, its in zip(gradients(recorded), gradients(network), strict=True):
             np.testing.assert_array_equal(mine, its)
         network.set_weights([0.5 * weight for weight in network.get_weights()])
-    assert recorded._graphs, "nothing was recorded"
+    assert module._history[network][1], "nothing was recorded"
     other = [part[:1] for part in inputs]
     for mine, its in zip(recorded(other), network(other), strict=True):
         np.testing.assert_array_equal(mine.detach(), its.detach())
+
+
+def test_what_is_recorded_of_a_network_serves_every_prediction_and_goes_with_it(learn, scan, monkeypatch):
+    import gc
+    import weakref
+
+    from studylib.learn import recorded as module
+
+    monkeypatch.setattr(module, "HOT", 1)
+    made = []
+    monkeypatch.setattr(module, "make_fx", lambda run, make=module.make_fx: made.append(1) or make(run))
+    network = learn.networks.baseline(64, 8, scan.scale, "float32")
+    patterns = np.sqrt(scan.counts[:2])
+    for _ in range(3):
+        told = module.Recorded(network).predict_on_batch(patterns)
+    assert made == [1]
+    np.testing.assert_array_equal(told, network.predict_on_batch(patterns))
+    gone = weakref.ref(network)
+    del network
+    gc.collect()
+    assert gone() is None, "the record keeps the network alive"
