@@ -11,6 +11,7 @@ import csv
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -79,10 +80,11 @@ def pinn(
     k: int = 7,
     gridsize: int = 2,
     lit: Callable[[np.ndarray], np.ndarray] = lambda probe: probe,
+    where: tuple = (DOSE, "dense"),
     **changes,
 ) -> Told:
     """Train a PtychoPINN with some settings changed; its patches are weighted by the lit part of the probe."""
-    truth, scans = halves(independent)
+    truth, scans = halves(independent, *where)
     grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize, "n_neighbours": k})
     settings = DESIGN.pinn.model_copy(update=changes)
     trained = train.train_pinn(scans["train"], grouping, settings, DESIGN.seeds.training, DESIGN.seeds.grouping)
@@ -92,9 +94,9 @@ def pinn(
     return scores(image, truth, scan, trained.seconds)
 
 
-def baseline(independent: bool = False, agree: bool = False, **changes) -> Told:
+def baseline(independent: bool = False, agree: bool = False, where: tuple = (DOSE, "dense"), **changes) -> Told:
     """Train a Baseline with some settings changed."""
-    truth, scans = halves(independent)
+    truth, scans = halves(independent, *where)
     settings = DESIGN.baseline.model_copy(update=changes)
     patches = extract(truth, scans["train"].positions, DESIGN.sample.n_pixels)
     trained = train.train_baseline(scans["train"], patches, settings, DESIGN.seeds.training)
@@ -145,28 +147,7 @@ class LastWeights(train._Recorder):
         super().on_epoch_end(epoch, logs)
 
 
-def trunk_with_skips(features, width: int):
-    """Return the trunk of the networks as a U-net: what each scale sees goes to the decoders as it is."""
-    x, seen = networks._block(networks.SpaceToDepth()(features), width), []
-    for w in (2 * width, 4 * width):
-        seen.append(x)
-        x = networks._block(networks.HalfSize()(x), w)
-
-    def decoder(name: str, start: float):
-        y = x
-        for w, scale in zip((2 * width, width), reversed(seen), strict=True):
-            y = networks._block(ops.concatenate([networks.DoubleSize()(y), scale], axis=-1), w)
-        return networks._head(y, name, start)
-
-    return networks.ObjectRange(name="object")(decoder("amp", networks.FIRST_AMPLITUDE), decoder("phase", 0.0))
-
-
-def skips(**given) -> Told:
-    """Train a PtychoPINN with skip connections."""
-    return with_part(networks, "_trunk", trunk_with_skips, pinn, **given)
-
-
-def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
+def informed_baseline(n_pixels: int, width: int, scale: float, policy: str, skips: bool) -> keras.Model:
     """Build a Baseline that is given the first estimate of its pattern, as PtychoPINN is."""
     probe = halves()[1]["train"].probe
     with networks._Policy(policy):
@@ -174,7 +155,21 @@ def informed_baseline(n_pixels: int, width: int, scale: float, policy: str) -> k
         one = ops.expand_dims(networks._normalised(patterns, scale), 1)
         shared = layers.Overlap(probe)(ops.zeros_like(one[:, :, 0, :2]))
         features = layers.FirstEstimate(probe / scale)(one, *shared)
-        return keras.Model(patterns, networks._trunk(features[:, 0], width))
+        return keras.Model(patterns, networks._trunk(features[:, 0], width, skips))
+
+
+SKIPS = {"skips_from": 0}
+NO_SKIPS = {"skips_from": np.inf}
+
+
+def conditions() -> dict[str, Callable[[], Told]]:
+    """Return both networks with and without skip connections, at the other doses and views."""
+    variants = {}
+    for where in product((1_000, 10_000, 100_000), ("dense", "sparse")):
+        for name, run in {"PtychoPINN": pinn, "Baseline": baseline}.items():
+            for kind, changes in {"no skip connections": NO_SKIPS, "skip connections": SKIPS}.items():
+                variants[f"{name}, {where[0]:,} photons, {where[1]}, {kind}"] = partial(run, where=where, **changes)
+    return {name: run for name, run in variants.items() if "1,000 photons, dense, no" not in name}
 
 
 def root_gaussian(counts, expected):
@@ -211,10 +206,9 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "PtychoPINN, only the central half of each patch": lambda: pinn(lit=central),
     "PtychoPINN, counts thinned (q = 0.1)": lambda: pinn(thinning=0.1),
     "PtychoPINN, last weights": lambda: with_part(train, "_Recorder", LastWeights, pinn),
-    "PtychoPINN, skip connections": skips,
-    "PtychoPINN, skip connections, last weights": lambda: with_part(train, "_Recorder", LastWeights, skips),
-    "PtychoPINN, skip connections, counts thinned (q = 0.1)": lambda: skips(thinning=0.1),
-    "PtychoPINN, skip connections, K = 4": lambda: skips(k=4),
+    "PtychoPINN, skip connections, last weights": lambda: with_part(train, "_Recorder", LastWeights, pinn, **SKIPS),
+    "PtychoPINN, skip connections, counts thinned (q = 0.1)": lambda: pinn(thinning=0.1, **SKIPS),
+    "PtychoPINN, skip connections, K = 4": lambda: pinn(k=4, **SKIPS),
     "PtychoPINN, Gaussian likelihood of sqrt(n)": lambda: with_part(train, "poisson_nll", root_gaussian, pinn),
     "PtychoPINN, learned scale of the probe": lambda: with_part(networks, "Diffraction", LearnedScale, pinn),
     "PtychoPINN, rough first object": lambda: with_part(networks, "HEAD_GAIN", 1.0, pinn),
@@ -229,6 +223,7 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "LSQML": iterative,
     "LSQML, random batches": lambda: iterative(batching="random"),
     "LSQML, no momentum": lambda: iterative(momentum=0.0),
+    **conditions(),
 }
 
 

@@ -60,6 +60,11 @@ class Scan:
         """Return N."""
         return self.probe.shape[0]
 
+    @property
+    def photons(self) -> float:
+        """Return the mean photons a pattern that s stands for."""
+        return (self.scale * self.n_pixels / 2) ** 2
+
     def take(self, indices: NDArray[np.intp]) -> Scan:
         """Return the scan at some of its positions."""
         return Scan(

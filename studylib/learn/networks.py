@@ -111,10 +111,6 @@ def _block(x, width: int):
     return x
 
 
-def _decoder(x, width: int, name: str, start: float):
-    return _head(_block(DoubleSize()(_block(x, 2 * width)), width), name, start)
-
-
 def _head(x, name: str, start: float):
     x = Convolution(
         STEM**2,
@@ -125,17 +121,26 @@ def _head(x, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def _trunk(features, width: int):
+def _trunk(features, width: int, skips: bool):
     """From (batch, N, c, N) to amplitude and phase, (batch, N, N) float32 each.
 
-    An encoder of three scales without skips, one decoder for amplitude and one for phase.
+    An encoder of three scales, one decoder for amplitude and one for phase. With skips each decoder is
+    given what the encoder saw at its scale: fine detail, and noise, need not pass the coarsest one.
     """
-    x = _block(SpaceToDepth()(features), width)
-    for w in (2 * width, 4 * width):
-        x = _block(HalfSize()(x), w)
-    x = DoubleSize()(x)
-    amplitude = _decoder(x, width, "amp", FIRST_AMPLITUDE)
-    return ObjectRange(name="object")(amplitude, _decoder(x, width, "phase", 0.0))
+    fine = _block(SpaceToDepth()(features), width)
+    middle = _block(HalfSize()(fine), 2 * width)
+    coarse = _block(HalfSize()(middle), 4 * width)
+
+    def enlarged(x, seen):
+        x = DoubleSize()(x)
+        return ops.concatenate([x, seen], axis=-1) if skips else x
+
+    start = enlarged(coarse, middle)
+
+    def decoder(name: str, first: float):
+        return _head(_block(enlarged(_block(start, 2 * width), fine), width), name, first)
+
+    return ObjectRange(name="object")(decoder("amp", FIRST_AMPLITUDE), decoder("phase", 0.0))
 
 
 class _Policy:
@@ -155,7 +160,7 @@ def _normalised(patterns, scale: float):
     return layers.Rescaling(1 / scale, dtype="float32", name="normalised")(patterns)
 
 
-def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Model:
+def baseline(n_pixels: int, width: int, scale: float, policy: str, skips: bool = False) -> keras.Model:
     """Build the Baseline.
 
     Parameters
@@ -168,6 +173,8 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Mode
         s of DATA-001; sqrt(counts) are divided by it.
     policy
         Keras dtype policy of the convolutions.
+    skips
+        Whether the decoders are given the encoder's scales (Ronneberger et al., U-Net, MICCAI 2015).
 
     Returns
     -------
@@ -176,10 +183,12 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str) -> keras.Mode
     with _Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
         features = layers.Reshape((n_pixels, 1, n_pixels))(_normalised(patterns, scale))
-        return keras.Model(patterns, _trunk(features, width), name="Baseline")
+        return keras.Model(patterns, _trunk(features, width, skips), name="Baseline")
 
 
-def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale: float, policy: str) -> keras.Model:
+def ptychopinn(
+    probe: NDArray[np.complex64], group_size: int, width: int, scale: float, policy: str, skips: bool = False
+) -> keras.Model:
     """Build PtychoPINN.
 
     Parameters
@@ -187,7 +196,7 @@ def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale:
     probe : (N, N) complex64, sqrt(photons)
     group_size
         C.
-    width, scale, policy
+    width, scale, policy, skips
         As for the Baseline.
 
     Returns
@@ -200,7 +209,7 @@ def ptychopinn(probe: NDArray[np.complex64], group_size: int, width: int, scale:
         patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
         shared = Overlap(probe, name="overlap")(offsets)
         features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shared)
-        amplitude, phase = _trunk(ops.reshape(features, (-1, n, features.shape[3], n)), width)
+        amplitude, phase = _trunk(ops.reshape(features, (-1, n, features.shape[3], n)), width, skips)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
 

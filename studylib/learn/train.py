@@ -195,7 +195,9 @@ def train_pinn(
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = ptychopinn(scan.probe, grouping.group_size, settings.width, scan.scale, policy)
+        network = ptychopinn(
+            scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.has_skips(scan.photons)
+        )
         model = with_detector(network, scan.probe)
         model.compile(optimizer=_optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
@@ -295,7 +297,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = baseline(scan.n_pixels, settings.width, scan.scale, policy)
+        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, settings.has_skips(scan.photons))
         model = Recorded(network)
         model.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
         return network, model

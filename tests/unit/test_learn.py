@@ -104,11 +104,33 @@ def test_thinned_counts_are_kept_and_independent(learn):
     assert thin_counts(batch, 0.0, np.random.default_rng(3)) is batch
 
 
-@pytest.fixture(params=["Baseline", "PtychoPINN"])
+@pytest.fixture(params=["Baseline", "PtychoPINN", "Baseline with skips", "PtychoPINN with skips"])
 def network(request, learn, scan):
-    if request.param == "Baseline":
-        return learn.networks.baseline(64, 8, scan.scale, "float32")
-    return learn.networks.ptychopinn(scan.probe, 4, 8, scan.scale, "float32")
+    skips = "skips" in request.param
+    if request.param.startswith("Baseline"):
+        return learn.networks.baseline(64, 8, scan.scale, "float32", skips)
+    return learn.networks.ptychopinn(scan.probe, 4, 8, scan.scale, "float32", skips)
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_only_skips_let_fine_scales_past_the_bottleneck(learn, scan, skips):
+    """With the coarsest scale's weights at 0 the image still follows the pattern, or no longer does."""
+    network = learn.networks.baseline(64, 8, scan.scale, "float32", skips)
+    coarsest = next(w for w in network.trainable_weights if w.shape[-1] == 32 and w.shape[-2] == 32)
+    coarsest.assign(np.zeros(coarsest.shape))
+    one, other = (np.asarray(network.predict_on_batch(np.sqrt(scan.counts[i : i + 1]))[1]) for i in (40, 60))
+    assert np.allclose(one, other) is not skips
+
+
+@pytest.mark.parametrize(("least", "skips"), [(1_000, True), (1_001, False)])
+def test_skips_are_for_patterns_of_enough_photons(learn, scan, design, monkeypatch, least, skips):
+    built = []
+    monkeypatch.setattr(learn.train, "_train", lambda build, *_: built.append(build()[0]))
+    patches = np.ones((len(scan.positions), 64, 64), np.complex64)
+    settings = design.pinn.model_copy(update={"skips_from": least, "width": 8})
+    learn.train.train_pinn(scan, design.grouping, settings, 7, 123)
+    learn.train.train_baseline(scan, patches, settings, 7)
+    assert ["concatenate" in str([layer.name for layer in network.layers]) for network in built] == [skips, skips]
 
 
 def test_prediction_does_not_depend_on_the_batch(learn, network, scan, design):
