@@ -190,6 +190,7 @@ def with_part(module, name: str, part, run: Callable[..., Told], **given) -> Tol
 VARIANTS: dict[str, Callable[[], Told]] = {
     "PtychoPINN": pinn,
     "Baseline": baseline,
+    **conditions(),
     "Baseline, given the first estimate": lambda: with_part(train, "baseline", informed_baseline, baseline),
     "PtychoPINN, without the group's mean": lambda: with_part(networks, "FirstEstimate", OwnEstimate, pinn),
     "PtychoPINN, raw patterns": lambda: with_part(networks, "FirstEstimate", RawPatterns, pinn),
@@ -223,7 +224,6 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "LSQML": iterative,
     "LSQML, random batches": lambda: iterative(batching="random"),
     "LSQML, no momentum": lambda: iterative(momentum=0.0),
-    **conditions(),
 }
 
 
