@@ -48,7 +48,7 @@ sweep: $(VENV)/ready  ## doses 1e3 to 1e5, both views, REPLICATES (0 1 2); then 
 		$(BIN)/python -m studylib verify --hub "$$hub" >/dev/null 2>&1 || \
 		$(BIN)/python -m studylib dense --hub "$$hub" --dose $$dose --view $$view --splits test \
 			--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate $$replicate || status=$$?; \
-	done; done; done; $(MAKE) table; exit $$status
+	done; done; done; $(MAKE) --old-file=$(VENV)/ready table; exit $$status
 
 table: $(VENV)/ready  ## mean and spread over the hubs of SWEEP, to docs/sweep.md
 	$(BIN)/python -m studylib table --hubs $(SWEEP)/*/ --output docs/sweep.md
