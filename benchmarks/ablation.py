@@ -233,8 +233,8 @@ def page(rows: list[dict[str, str]]) -> str:
     lines = [
         "# What each choice is worth", "",
         f"`make ablation`: {DOSE:,} photons, dense view where a row does not say, laptop profile, scored on the second",
-        "half of another sample with other seeds: nothing was chosen on the study's test half. One seed. Written by the",
-        "command, which resumes: seconds can be compared between rows of one commit.", "",
+        "half of another sample with other seeds: nothing was chosen on the test half of the study. One seed.",
+        "Written by the command, which resumes: seconds can be compared between rows of one commit.", "",
         "| " + " | ".join(k.replace("ms_ssim", "MS-SSIM").replace("mae", "MAE") for k in keys) + " |",
         "|---" * len(keys) + "|",
     ]  # fmt: skip
