@@ -35,6 +35,52 @@ def test_grouping_512_patterns(benchmark, rate, scan):
     rate(512)
 
 
+def _batch(scan):
+    """One training batch: 8 groups of 4."""
+    from studylib.grouping import group
+    from studylib.learn.batches import group_batch
+
+    return group_batch(scan, group(scan.positions, DESIGN.grouping, 1)[:8])
+
+
+@pytest.mark.parametrize("framework", ["keras", "torch"])
+def test_steps(benchmark, rate, scan, framework):
+    """Training steps alone, on one batch: through Keras' fit, and in a loop of plain torch.
+
+    Before the trainings, whose remains slow down what allocates most; the warm-up is longer than HOT.
+    """
+    (amplitudes, offsets), counts = _batch(scan)
+    if framework == "torch":
+        import torch
+        from bare_torch import PtychoPINN, step
+
+        model = PtychoPINN(scan.probe, DESIGN.pinn.width, scan.scale).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        tensors = torch.from_numpy(amplitudes), torch.from_numpy(offsets)
+
+        def run() -> None:
+            for _ in range(STEPS):
+                step(model, optimizer, *tensors)
+    else:
+        import itertools
+
+        from studylib.learn import networks, train
+        from studylib.learn.backend import precision
+        from studylib.learn.batches import Stream
+        from studylib.learn.layers import poisson_nll
+
+        network = networks.ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
+        keras_model = networks.with_detector(network, scan.probe)
+        keras_model.compile(optimizer=train._optimizer(DESIGN.pinn), loss=poisson_nll, jit_compile=False)
+        stream = Stream(itertools.repeat(((amplitudes, offsets), counts)), STEPS)
+
+        def run() -> None:
+            keras_model.fit(stream, epochs=1, verbose=0)
+
+    benchmark.pedantic(run, rounds=11, warmup_rounds=3)
+    rate(STEPS * 32)
+
+
 def settings(mixed: bool) -> TrainingSettings:
     return DESIGN.pinn.model_copy(update={"steps": TRAINING, "evaluations": 1, "mixed_precision": mixed})
 
@@ -65,49 +111,6 @@ def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
 
     benchmark.pedantic(some_steps, rounds=3, warmup_rounds=1)
     rate(TRAINING * DESIGN.baseline.patterns_per_step)
-
-
-def _batch(scan):
-    """One training batch: 8 groups of 4."""
-    from studylib.grouping import group
-    from studylib.learn.batches import group_batch
-
-    return group_batch(scan, group(scan.positions, DESIGN.grouping, 1)[:8])
-
-
-@pytest.mark.parametrize("framework", ["keras", "torch"])
-def test_steps(benchmark, rate, scan, framework):
-    """Training steps alone, on one batch: through Keras' fit, and in a loop of plain torch."""
-    (amplitudes, offsets), counts = _batch(scan)
-    if framework == "torch":
-        import torch
-        from bare_torch import PtychoPINN, step
-
-        model = PtychoPINN(scan.probe, DESIGN.pinn.width, scan.scale).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        tensors = torch.from_numpy(amplitudes), torch.from_numpy(offsets)
-
-        def run() -> None:
-            for _ in range(STEPS):
-                step(model, optimizer, *tensors)
-    else:
-        import itertools
-
-        from studylib.learn import networks, train
-        from studylib.learn.backend import precision
-        from studylib.learn.batches import Stream
-        from studylib.learn.layers import poisson_nll
-
-        network = networks.ptychopinn(scan.probe, 4, DESIGN.pinn.width, scan.scale, precision(True))
-        keras_model = networks.with_detector(network, scan.probe)
-        keras_model.compile(optimizer=train._optimizer(DESIGN.pinn), loss=poisson_nll, jit_compile=False)
-        stream = Stream(itertools.repeat(((amplitudes, offsets), counts)), STEPS)
-
-        def run() -> None:
-            keras_model.fit(stream, epochs=1, verbose=0)
-
-    benchmark.pedantic(run, rounds=7, warmup_rounds=2)
-    rate(STEPS * 32)
 
 
 @pytest.mark.parametrize(("batch", "positions"), [(8, 874), (32, 874), (128, 874), (128, 4096)])
