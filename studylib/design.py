@@ -101,7 +101,7 @@ class TrainingSettings(Frozen):
     skips_from: float = Field(30_000, ge=0)
     """Photons a pattern from which on the decoders are given the encoder's finer scales. With fewer they
     copy the noise of the pattern, which is its own target; with more the coarsest scale bounds what is
-    resolved (docs/ablation.md)."""
+    resolved (docs/results.md)."""
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
     """Share of the training half that is held out to choose the checkpoint."""
     evaluations: int = Field(20, ge=1)
