@@ -36,6 +36,8 @@ from studylib.windows import extract
 DESIGN = StudyDesign.for_profile("laptop")
 OTHER_SEED = 1041
 DOSE = 1000
+USUAL = DOSE, "dense"
+"""Dose and view of a row that does not say."""
 HERE = Path(__file__).resolve().parent
 Told = dict[str, float]
 
@@ -80,7 +82,7 @@ def pinn(
     k: int = 7,
     gridsize: int = 2,
     lit: Callable[[np.ndarray], np.ndarray] = lambda probe: probe,
-    where: tuple = (DOSE, "dense"),
+    where: tuple[int, str] = USUAL,
     **changes,
 ) -> Told:
     """Train a PtychoPINN with some settings changed; its patches are weighted by the lit part of the probe."""
@@ -94,7 +96,7 @@ def pinn(
     return scores(image, truth, scan, trained.seconds)
 
 
-def baseline(independent: bool = False, agree: bool = False, where: tuple = (DOSE, "dense"), **changes) -> Told:
+def baseline(independent: bool = False, agree: bool = False, where: tuple[int, str] = USUAL, **changes) -> Told:
     """Train a Baseline with some settings changed."""
     truth, scans = halves(independent, *where)
     settings = DESIGN.baseline.model_copy(update=changes)
@@ -164,12 +166,13 @@ NO_SKIPS = {"skips_from": np.inf}
 
 def conditions() -> dict[str, Callable[[], Told]]:
     """Return both networks with and without skip connections, at every dose and view."""
-    variants = {}
-    for name, run in {"PtychoPINN": pinn, "Baseline": baseline}.items():
-        for where in product((1_000, 10_000, 100_000), ("dense", "sparse")):
-            for kind, changes in {"no skip connections": NO_SKIPS, "skip connections": SKIPS}.items():
-                variants[f"{name}, {where[0]:,} photons, {where[1]}, {kind}"] = partial(run, where=where, **changes)
-    return {name: run for name, run in variants.items() if "1,000 photons, dense, no" not in name}
+    arms, wheres = {"PtychoPINN": pinn, "Baseline": baseline}, product(DESIGN.doses, VIEWS)
+    kinds = {"no skip connections": NO_SKIPS, "skip connections": SKIPS}
+    return {
+        f"{name}, {where[0]:,} photons, {where[1]}, {kind}": partial(arms[name], where=where, **kinds[kind])
+        for name, where, kind in product(arms, wheres, kinds)
+        if where != USUAL or kinds[kind] is SKIPS  # the usual rows have none
+    }
 
 
 def root_gaussian(counts, expected):

@@ -62,7 +62,7 @@ class Scan:
 
     @property
     def photons(self) -> float:
-        """Return the mean photons a pattern that s stands for."""
+        """Return the mean photons a pattern that s stands for: the inverse of `simulate.intensity_scale`."""
         return (self.scale * self.n_pixels / 2) ** 2
 
     def take(self, indices: NDArray[np.intp]) -> Scan:

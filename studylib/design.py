@@ -124,7 +124,7 @@ class IterationSettings(Frozen):
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(96, ge=1)
     noise_model: Literal["poisson", "gaussian"] = "gaussian"
-    """LSQML's; what each is worth is in docs/ablation.md."""
+    """LSQML's; what each is worth is in docs/lsqml.md."""
     batching: Literal["random", "compact"] = "compact"
     momentum: float = Field(0.5, ge=0)
     """Of LSQML's acceleration."""

@@ -30,9 +30,8 @@ else:
 network.save(mine)
 before = network.predict_on_batch([data["amplitudes"], data["offsets"]])
 model = networks.with_detector(network, data["probe"])
-optimizer = {"Adam": lambda: keras.optimizers.Adam(1e-2, global_clipnorm=0.1),
-             "SGD": lambda: keras.optimizers.SGD(3.0, global_clipnorm=0.1)}[optimizer]()
-model.compile(optimizer, loss=poisson_nll, jit_compile=False)
+rate = {"Adam": 1e-2, "SGD": 3.0}[optimizer]
+model.compile(getattr(keras.optimizers, optimizer)(rate, global_clipnorm=0.1), loss=poisson_nll, jit_compile=False)
 losses = [float(model.train_on_batch([data["amplitudes"], data["offsets"]], data["amplitudes"] ** 2)) for _ in range(2)]
 after = network.predict_on_batch([data["amplitudes"], data["offsets"]])
 np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
@@ -56,17 +55,8 @@ def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, opt
     for backend, mine, other in (("torch", "a", "none"), ("tensorflow", "b", "a"), ("torch", "c", "b")):
         names = [str(tmp_path / f"{name}.keras") if name != "none" else name for name in (mine, other)]
         out = tmp_path / f"{mine}.npz"
-        command = [
-            sys.executable,
-            "-c",
-            CODE,
-            backend,
-            policy,
-            optimizer,
-            *names,
-            str(tmp_path / "given.npz"),
-            str(out),
-        ]
+        told_to = [backend, policy, optimizer, *names, str(tmp_path / "given.npz"), str(out)]
+        command = [sys.executable, "-c", CODE, *told_to]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
         assert done.returncode == 0, done.stderr[-2000:]
         with np.load(out) as file:
