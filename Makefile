@@ -74,7 +74,8 @@ nbval: $(VENV)/ready  ## the stage notebooks against their stored outputs, on th
 
 # The outputs of cells tagged not-stored (progress bars, large pictures) are left out of the repository.
 define store
-$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(1)
+$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	--ExecutePreprocessor.store_widget_state=False $(1)
 $(BIN)/jupyter nbconvert --to notebook --inplace --TagRemovePreprocessor.enabled=True \
 	--TagRemovePreprocessor.remove_all_outputs_tags=not-stored $(1)
 

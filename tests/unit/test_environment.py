@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -71,3 +72,9 @@ def test_clean_hub_deletes_hubs_only(tmp_path):
         ["make", "clean-hub", f"HUB={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0 and "no hub" in done.stderr and (tmp_path / "precious.txt").exists()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_store_no_state_of_widgets(path):
+    """Progress bars: identifiers drawn anew and speeds, of outputs that are not stored themselves."""
+    assert not json.loads(path.read_text(encoding="utf-8"))["metadata"].get("widgets")
