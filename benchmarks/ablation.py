@@ -165,8 +165,9 @@ NO_SKIPS = {"skips_from": np.inf}
 
 
 def conditions() -> dict[str, Callable[[], Told]]:
-    """Return both networks with and without skip connections, at every dose and view."""
-    arms, wheres = {"PtychoPINN": pinn, "Baseline": baseline}, product(DESIGN.doses, VIEWS)
+    """Return both networks with and without skip connections, at every dose, the threshold and every view."""
+    doses = sorted({*DESIGN.doses, int(DESIGN.pinn.skips_from)})
+    arms, wheres = {"PtychoPINN": pinn, "Baseline": baseline}, product(doses, VIEWS)
     kinds = {"no skip connections": NO_SKIPS, "skip connections": SKIPS}
     return {
         f"{name}, {where[0]:,} photons, {where[1]}, {kind}": partial(arms[name], where=where, **kinds[kind])
@@ -209,6 +210,7 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "Baseline, patches turned to agree": lambda: baseline(agree=True),
     "PtychoPINN, only the central half of each patch": lambda: pinn(lit=central),
     "PtychoPINN, counts thinned (q = 0.1)": lambda: pinn(thinning=0.1),
+    "PtychoPINN, counts thinned (q = 0.3)": lambda: pinn(thinning=0.3),
     "PtychoPINN, last weights": lambda: with_part(train, "_Recorder", LastWeights, pinn),
     "PtychoPINN, skip connections, last weights": lambda: with_part(train, "_Recorder", LastWeights, pinn, **SKIPS),
     "PtychoPINN, skip connections, counts thinned (q = 0.1)": lambda: pinn(thinning=0.1, **SKIPS),
