@@ -165,9 +165,8 @@ NO_SKIPS = {"skips_from": np.inf}
 
 
 def conditions() -> dict[str, Callable[[], Told]]:
-    """Return both networks with and without skip connections, at every dose, the threshold and every view."""
-    doses = sorted({*DESIGN.doses, int(DESIGN.pinn.skips_from)})
-    arms, wheres = {"PtychoPINN": pinn, "Baseline": baseline}, product(doses, VIEWS)
+    """Return both networks with and without skip connections, at every dose and view."""
+    arms, wheres = {"PtychoPINN": pinn, "Baseline": baseline}, product(DESIGN.doses, VIEWS)
     kinds = {"no skip connections": NO_SKIPS, "skip connections": SKIPS}
     return {
         f"{name}, {where[0]:,} photons, {where[1]}, {kind}": partial(arms[name], where=where, **kinds[kind])
@@ -195,6 +194,8 @@ VARIANTS: dict[str, Callable[[], Told]] = {
     "PtychoPINN": pinn,
     "Baseline": baseline,
     **conditions(),
+    "PtychoPINN, 30,000 photons, sparse, no skip connections": lambda: pinn(where=(30_000, "sparse"), **NO_SKIPS),
+    "PtychoPINN, 30,000 photons, sparse, skip connections": lambda: pinn(where=(30_000, "sparse"), **SKIPS),
     "Baseline, given the first estimate": lambda: with_part(train, "baseline", informed_baseline, baseline),
     "PtychoPINN, without the group's mean": lambda: with_part(networks, "FirstEstimate", OwnEstimate, pinn),
     "PtychoPINN, raw patterns": lambda: with_part(networks, "FirstEstimate", RawPatterns, pinn),
