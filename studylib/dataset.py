@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 from studylib.hub import write_with
 from studylib.npz import map_member, read_members
+from studylib.overlap import mean_spacing
 from studylib.simulate import to_counts
 
 SCHEMA = "DATA-001"
@@ -64,6 +65,11 @@ class Scan:
     def photons(self) -> float:
         """Return the mean photons a pattern that s stands for: the inverse of `simulate.intensity_scale`."""
         return (self.scale * self.n_pixels / 2) ** 2
+
+    @property
+    def fluence(self) -> float:
+        """Return the photons that the patterns together bring to an object pixel: photons over spacing squared."""
+        return self.photons / mean_spacing(self.positions) ** 2
 
     def take(self, indices: NDArray[np.intp]) -> Scan:
         """Return the scan at some of its positions."""

@@ -196,7 +196,7 @@ def train_pinn(
 
     def build() -> tuple[keras.Model, keras.Model]:
         network = ptychopinn(
-            scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.has_skips(scan.photons)
+            scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.has_skips(scan.fluence)
         )
         model = with_detector(network, scan.probe)
         model.compile(optimizer=_optimizer(settings), loss=poisson_nll, jit_compile=False)
@@ -297,7 +297,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, settings.has_skips(scan.photons))
+        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, settings.has_skips(scan.fluence))
         model = Recorded(network)
         model.compile(optimizer=_optimizer(settings), loss=[loss, loss], jit_compile=False)
         return network, model
