@@ -172,16 +172,18 @@ def train(hub: Hub, profile: str, dose: int, view: str, arm: str, backend: str, 
     seed = design.seeds.training if seed is None else seed
     source = hub.phase_d(dose, view, "train")
     scan = dataset.load_scan(source, "run notebook 02_overlap first")
+    settings = design.pinn if arm == "pinn" else design.baseline
     if arm == "pinn":
-        trained = train_pinn(scan, design.grouping, design.pinn, seed, design.seeds.grouping)
+        trained = train_pinn(scan, design.grouping, settings, seed, design.seeds.grouping)
     else:
-        trained = train_baseline(scan, dataset.load_patches(source), design.baseline, seed)
+        trained = train_baseline(scan, dataset.load_patches(source), settings, seed)
     folder = hub.phase_e(dose, view, arm)
     training = {
         "arm": arm, "backend": backend, "device": device(), "seed": seed, "attempts": trained.attempts,
         "seconds": trained.seconds, "patterns_per_second": trained.patterns_per_second,
         "peak_memory_mib": trained.peak_memory_mib, "flat_loss": trained.flat_loss,
         "parameters": trained.network.count_params(),
+        "fluence": scan.fluence, "skips": settings.has_skips(scan.fluence),
         "best_val_loss": min(row["val_loss"] for row in trained.history),
     }  # fmt: skip
     outputs = [

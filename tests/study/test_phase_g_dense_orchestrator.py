@@ -126,6 +126,13 @@ def scores(hub: Path) -> dict[str, list[str]]:
     return {"/".join(r[:2]): r[2:] for r in rows if r[1] not in ("computation_time_s", "peak_memory_mib")}
 
 
+def test_a_trained_network_says_what_its_connections_were_chosen_by(smoke):
+    """Patterns of 1,000 photons, 10.5 px apart on the mean, bring nine to a pixel: too few for skip connections."""
+    for folder in ("baseline/gs1/dense", "dense/gs2"):
+        training = json.loads((smoke[0] / f"data/phase_e/dose_1000/{folder}/training.json").read_text())
+        assert training["fluence"] == pytest.approx(9, abs=1) and training["skips"] is False
+
+
 def test_the_same_seeds_give_the_same_numbers_twice(smoke, tmp_path):
     hub = tmp_path / "again"
     done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--splits", "test")
