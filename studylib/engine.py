@@ -18,7 +18,7 @@ from studylib import provenance
 from studylib.errors import InputError, StageError
 from studylib.evidence import digest, inventory, report, summary_page
 from studylib.evidence.writer import DELTAS, SUMMARY
-from studylib.hub import FOLDERS, Hub, read_json, write_json, write_text
+from studylib.hub import FOLDERS, MARKS, Hub, read_json, write_json, write_text
 from studylib.plan import BASE, PHASES, Run, Stage, stages
 from studylib.verify import verify
 
@@ -44,10 +44,9 @@ def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
         The hub holds a finished or another run and clobber is off, or is not a hub at all.
     """
     provenance.commands_document()
-    mine = (hub / RUN).is_file()
+    hub.check_folder()
+    mine = hub.exists
     stale = _stale(hub)
-    if stale and not mine:
-        raise InputError("hub", stale, "an empty folder or a hub of this study", "give --hub reports/my-run")
     if stale and not clobber and not _interrupted(hub, run):
         raise InputError(
             "hub", f"earlier output {stale}", "a hub without outputs of another or a finished run",
@@ -65,19 +64,14 @@ def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
 
 def _stale(hub: Hub) -> str | None:
     """Return the first earlier output of the hub."""
-    if not hub.root.exists():
-        return None
-    if not hub.root.is_dir():
-        raise InputError("hub", hub.root.name, "a folder", "give --hub reports/my-run")
-    try:
-        entries = sorted(p for name in FOLDERS for p in (hub / name).rglob("*") if p.is_file())
-    except OSError as error:
-        raise InputError("hub", hub.root.name, f"a readable folder ({error.strerror})", "give another --hub") from error
-    return hub.relative(entries[0]) if entries else None
+    files = (p for name in FOLDERS for p in (hub / name).rglob("*") if p.is_file())
+    return min((name for name in map(hub.relative, files) if name != MARKS[0]), default=None)
 
 
 def _interrupted(hub: Hub, run: Run) -> bool:
     """Return whether the hub holds this very run, unfinished."""
+    if not (hub / RUN).is_file():
+        return False
     try:
         same = Run.model_validate(read_json(hub / RUN, "")) == run
     except ValueError:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from studylib.design import STUDY_ID
 from studylib.errors import InputError, StageError
 
 FOLDERS = ("plan", "summary", "red", "green", "collect", "cli", "analysis", "data", "notebooks")
+NEW_HUB = "give --hub a new folder, such as reports/my-run"
+MARKS = ("plan/hub.json", "plan/run.json")
+"""Files of which a hub holds at least one: written when its folder is made, and when a run starts."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,40 @@ class Hub:
         if "{" in str(self.root) or "}" in str(self.root):
             raise InputError("hub", self.root.name, "a path without braces", "give --hub reports/my-run")
 
-    def create(self) -> Hub:
-        """Make the hub's folders.
+    @property
+    def exists(self) -> bool:
+        """Return whether the folder is a hub already."""
+        return any((self.root / mark).is_file() for mark in MARKS)
+
+    def check_folder(self) -> None:
+        """Refuse a folder that holds anything and is no hub: what lies there is somebody's.
 
         Raises
         ------
         InputError
-            The folder cannot be made or written to.
+            Not a folder, not readable, or neither empty nor a hub.
         """
+        try:
+            first = min(self.root.iterdir(), default=None) if self.root.exists() else None
+        except OSError as error:
+            raise InputError("hub", self.root, f"a readable folder ({error.strerror})", NEW_HUB) from error
+        if first is not None and not self.exists:
+            raise InputError("hub", self.root, f"a new or empty folder, or a hub (this one holds {first.name})", NEW_HUB)
+
+    def create(self) -> Hub:
+        """Make the hub's folders, in a folder that is new or empty, or is a hub already.
+
+        Raises
+        ------
+        InputError
+            The folder holds somebody's files, or cannot be made or written to.
+        """
+        self.check_folder()
         try:
             for folder in FOLDERS:
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
+            if not self.exists:
+                write_json(self.root / MARKS[0], {"study": STUDY_ID})
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:

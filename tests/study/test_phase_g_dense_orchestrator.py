@@ -240,3 +240,25 @@ def test_the_report_is_one_file_without_code_or_checks(smoke):
     assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
     assert "PtychoPINN: against Baseline" in html and html.count("<figure>") == 8  # three a split, curves, scan map
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data/mine.csv", "analysis/figure.svg"])
+@pytest.mark.parametrize("more", [(), ("--clobber",)])
+def test_a_folder_with_somebodys_files_is_no_hub(tmp_path, name, more):
+    mine = tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    done = studylib("dense", "--hub", str(tmp_path / "mine"), "--profile", "smoke", *more)
+    assert done.returncode == 2 and "a new or empty folder" in done.stderr
+    assert [p for p in (tmp_path / "mine").rglob("*") if p.is_file()] == [mine] and mine.read_text() == "years of work"
+
+
+def test_a_notebook_makes_no_hub_of_somebodys_folder(tmp_path):
+    from studylib.errors import InputError
+    from studylib.notebook import open_hub
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("years of work")
+    with pytest.raises(InputError, match="a new or empty folder"):
+        open_hub(str(tmp_path / "mine"))
+    assert open_hub(str(tmp_path / "new")).exists and open_hub(str(tmp_path / "new")).exists
