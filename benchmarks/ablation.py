@@ -21,17 +21,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from studylib import overlap, register, sample, simulate
-from studylib import stitch as stitching
-from studylib.compare import channels, score
-from studylib.dataset import Scan
+from studylib import samples
+from studylib.arms.ptychi import iterate
 from studylib.design import VIEWS, StudyDesign
-from studylib.iterate import iterate
+from studylib.judge import register
+from studylib.judge.compare import channels, score
 from studylib.learn import layers, networks, train
 from studylib.learn.predict import predict
-from studylib.provenance import git_state
-from studylib.stitch import scanned_box, stitch
-from studylib.windows import extract
+from studylib.physics import overlap, simulate
+from studylib.physics import stitch as stitching
+from studylib.physics.stitch import scanned_box, stitch
+from studylib.physics.windows import extract
+from studylib.run.provenance import git_state
+from studylib.scan import Scan
 
 DESIGN = StudyDesign.for_profile("laptop")
 OTHER_SEED = 1041
@@ -45,13 +47,13 @@ Told = dict[str, float]
 def halves(independent: bool = False, dose: int = DOSE, view: str = "dense") -> tuple[np.ndarray, dict[str, Scan]]:
     """Return another object and both halves of a view of it; its amplitude is another's if independent."""
     n, size = DESIGN.sample.n_pixels, DESIGN.sample.object_size
-    truth, probe = sample.dead_leaves(size, OTHER_SEED), sample.zone_plate_probe(n)
+    truth, probe = samples.dead_leaves(size, OTHER_SEED), samples.zone_plate_probe(n)
     if independent:
-        truth = np.abs(sample.dead_leaves(size, OTHER_SEED + 1)) * np.exp(1j * np.angle(truth))
+        truth = np.abs(samples.dead_leaves(size, OTHER_SEED + 1)) * np.exp(1j * np.angle(truth))
     generator = np.random.default_rng(OTHER_SEED)
     positions = simulate.scan_positions(truth.shape, n, DESIGN.sample, generator)
     probe, scale = simulate.scale_probe(truth, probe, positions, dose), simulate.intensity_scale(dose, n)
-    spacing = overlap.target_spacing(VIEWS[view], sample.probe_diameter(probe))
+    spacing = overlap.target_spacing(VIEWS[view], samples.probe_diameter(probe))
     scans = {}
     for split, members in simulate.split_along_y(positions, truth.shape[0], n).items():
         where = positions[members]

@@ -13,9 +13,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from studylib import overlap, sample, simulate
-from studylib.dataset import Scan
+from studylib import samples
 from studylib.design import VIEWS, StudyDesign
+from studylib.physics import overlap, simulate
+from studylib.scan import Scan
 
 DESIGN = StudyDesign.for_profile("laptop")
 
@@ -26,8 +27,8 @@ def design() -> StudyDesign:
 
 
 @pytest.fixture(scope="session")
-def source() -> sample.Sample:
-    return sample.built_in(DESIGN.sample, DESIGN.seeds)
+def source() -> samples.Sample:
+    return samples.built_in(DESIGN.sample, DESIGN.seeds)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def scan(source) -> Scan:
     generator = np.random.default_rng(1)
     positions = simulate.scan_positions(source.object.shape, 64, DESIGN.sample, generator)
     positions = positions[simulate.split_along_y(positions, 512, 64)["train"]]
-    spacing = overlap.target_spacing(VIEWS["dense"], sample.probe_diameter(source.probe))
+    spacing = overlap.target_spacing(VIEWS["dense"], samples.probe_diameter(source.probe))
     positions = positions[overlap.thin(positions, spacing, 456)]
     probe = simulate.scale_probe(source.object, source.probe, positions, 1000)
     scale = simulate.intensity_scale(1000, 64)

@@ -18,10 +18,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from studylib import dataset, sample, simulate
-from studylib.dataset import Scan
+from studylib import samples
 from studylib.design import StudyDesign
-from studylib.iterate import peak_memory_mib
+from studylib.io import dataset
+from studylib.physics import simulate
+from studylib.reconstruction import peak_memory_mib
+from studylib.scan import Scan
 
 DESIGN = StudyDesign.for_profile("laptop")
 STEPS = 200
@@ -30,7 +32,7 @@ STEPS = 200
 def simulate_scan(folder: Path, n: int) -> None:
     """Write a dense scan of n positions, its patterns made block by block."""
     side = int(np.ceil(np.sqrt(n)) * 10.8) + 66
-    truth, probe = sample.dead_leaves(side, 1), sample.zone_plate_probe(64)
+    truth, probe = samples.dead_leaves(side, 1), samples.zone_plate_probe(64)
     settings = DESIGN.sample.model_copy(update={"scan_step": 10.8})
     generator = np.random.default_rng(1)
     positions = simulate.scan_positions(truth.shape, 64, settings, generator)[:n]

@@ -11,8 +11,8 @@ from statistics import fmean
 
 from ablation import DESIGN, halves, scores, store, stored
 
+from studylib.arms.ptychi import iterate
 from studylib.design import VIEWS
-from studylib.iterate import iterate
 
 HERE = Path(__file__).resolve().parent
 OPTIONS: dict[str, tuple[str, dict]] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from ablation import DESIGN, halves, scores
 
-from studylib.iterate import iterate
+from studylib.arms.ptychi import iterate
 from studylib.learn.predict import reconstruct
 from studylib.learn.train import adapt_pinn, train_pinn
 

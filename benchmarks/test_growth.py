@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import DESIGN, raster
 
-from studylib import overlap
-from studylib.grouping import group
+from studylib.physics import overlap
+from studylib.physics.grouping import group
 
 SIZES = [1_000, 10_000, 100_000]
 DIAMETER = 36.0

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import DESIGN
 
-from studylib import simulate
 from studylib.design import TrainingSettings
+from studylib.physics import simulate
 
 STEPS = 20
 TRAINING = 100
@@ -29,7 +29,7 @@ def test_simulation(benchmark, rate, source, scan):
 
 
 def test_grouping_512_patterns(benchmark, rate, scan):
-    from studylib.grouping import group
+    from studylib.physics.grouping import group
 
     benchmark.pedantic(group, (scan.positions[:512], DESIGN.grouping, 1), rounds=20)
     rate(512)
@@ -37,8 +37,8 @@ def test_grouping_512_patterns(benchmark, rate, scan):
 
 def _batch(scan):
     """One training batch: 8 groups of 4."""
-    from studylib.grouping import group
     from studylib.learn.batches import group_batch
+    from studylib.physics.grouping import group
 
     return group_batch(scan, group(scan.positions, DESIGN.grouping, 1)[:8])
 
@@ -99,7 +99,7 @@ def test_training_pinn(benchmark, rate, scan, monkeypatch, gridsize, mixed):
 def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
     from studylib.errors import StageError
     from studylib.learn import train
-    from studylib.windows import extract
+    from studylib.physics.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
     monkeypatch.setattr(train, "ATTEMPTS", 1)
@@ -154,7 +154,7 @@ def test_first_prediction(benchmark, rate, scan, gridsize):
 @pytest.mark.parametrize("algorithm", ["LSQML", "rPIE"])
 def test_iteration(benchmark, rate, scan, algorithm):
     """Five epochs, set-up included."""
-    from studylib.iterate import iterate
+    from studylib.arms.ptychi import iterate
 
     few = DESIGN.iteration.model_copy(update={"epochs": 5})
     benchmark.pedantic(iterate, (scan, few, 1, algorithm), rounds=3)
@@ -163,8 +163,8 @@ def test_iteration(benchmark, rate, scan, algorithm):
 
 @pytest.mark.parametrize("agree", [False, True], ids=["mean", "turned to agree"])
 def test_stitching(benchmark, rate, source, scan, agree):
-    from studylib.stitch import stitch
-    from studylib.windows import extract
+    from studylib.physics.stitch import stitch
+    from studylib.physics.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
     benchmark.pedantic(stitch, ([(patches, scan.positions)], scan.probe, scan.shape, agree), rounds=3)
@@ -172,7 +172,7 @@ def test_stitching(benchmark, rate, source, scan, agree):
 
 
 def test_scoring(benchmark, source):
-    from studylib.compare import score
+    from studylib.judge.compare import score
 
     truth = np.angle(source.object)[:190, :447]
     benchmark.pedantic(score, (truth + 0.01, truth, 1.0), rounds=3, warmup_rounds=1)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from studylib.errors import InputError, StudyError
-from studylib.plan import Run
+from studylib.run.plan import Run
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,12 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dense(options: argparse.Namespace) -> int:
-    from studylib import engine
-    from studylib.hub import Hub
+    from studylib.run import engine
+    from studylib.run.hub import Hub
 
     base, sha, name = None, "", ""
     if options.base:
-        from studylib.sample import load_base
+        from studylib.samples import load_base
 
         base = Path(options.base)
         load_base(base)
@@ -94,7 +94,7 @@ def _dense(options: argparse.Namespace) -> int:
 
 
 def _existing(path: str):
-    from studylib.hub import Hub
+    from studylib.run.hub import Hub
 
     hub = Hub(Path(path))
     if not (hub / "plan/run.json").is_file():
@@ -103,7 +103,7 @@ def _existing(path: str):
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from studylib.verify import verify
+    from studylib.evidence.verify import verify
 
     outcome = verify(_existing(options.hub))
     print("\n".join(outcome.problems) or f"verified: {outcome.checks} checks")
@@ -112,21 +112,21 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     from studylib.evidence.record import append_attempt
-    from studylib.provenance import ROOT
+    from studylib.run.provenance import ROOT
 
     print(append_attempt(_existing(options.hub), ROOT / "docs/fix_plan.md"))
     return 0
 
 
 def _mapped_tests(options: argparse.Namespace) -> int:
-    from studylib.mapped_tests import run_mapped_tests
+    from studylib.run.mapped_tests import run_mapped_tests
 
     return run_mapped_tests(_existing(options.hub))
 
 
 def _table(options: argparse.Namespace) -> int:
     from studylib.evidence import sweep
-    from studylib.hub import write_text
+    from studylib.io.files import write_text
 
     conditions, failed = sweep.read_hubs([Path(h) for h in options.hubs])
     write_text(options.output, sweep.table(conditions, failed))

@@ -30,7 +30,9 @@ PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
 BACKGROUND = 0.05
-"""Photons a pixel that the Poisson likelihood adds to both sides."""
+"""Background in photons per pixel, added to measured and expected counts: a stabiliser, not a physical background."""
+HELD_SHARE = 0.1
+"""Dose of a second exposure that no arm is fitted to, over that of the first: it tells which arm did not learn."""
 
 
 class Frozen(BaseModel):

@@ -12,14 +12,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from skimage.measure import profile_line
 
-from studylib import dataset, figures, grouping, windows
-from studylib.compare import channels, read_images
+from studylib import figures
 from studylib.design import DOSES, MODELS, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
-from studylib.hub import Hub, read_json
-from studylib.likelihood import poisson_loss
-from studylib.provenance import ROOT
+from studylib.io import dataset
+from studylib.io.files import read_json
+from studylib.judge.compare import channels, read_images
+from studylib.physics import grouping, windows
+from studylib.physics.likelihood import poisson_loss
+from studylib.run.hub import Hub
+from studylib.run.provenance import ROOT
+from studylib.scan import Scan
 
 MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
 
@@ -42,7 +46,7 @@ class Choice:
         """Return the design of the run."""
         return StudyDesign.model_validate(read_json(self.hub / "analysis/design.json", MAKE))
 
-    def scan(self) -> dataset.Scan:
+    def scan(self) -> Scan:
         """Return the patterns."""
         return dataset.load_scan(self.hub.phase_d(self.dose, self.view, self.split), MAKE)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from studylib.design import MODELS
 
 if TYPE_CHECKING:
-    from studylib.compare import Comparison
-    from studylib.dataset import Scan
+    from studylib.judge.compare import Comparison
+    from studylib.scan import Scan
 
 COLOURS = {
     "PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73",
@@ -30,7 +30,7 @@ def _scale_bar(axes, shape: tuple[int, int]) -> None:
 
 def arms(comparison: Comparison, channel: str) -> Figure:
     """Draw truth and arms below one another: the scanned box, its middle magnified, the error."""
-    from studylib.compare import channels
+    from studylib.judge.compare import channels
 
     pairs = {m: channels(image, comparison.truth)[channel] for m, image in comparison.images.items()}
     truth = pairs[MODELS[0]][1]
@@ -124,7 +124,7 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
 
 def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
     """Draw the positions of both halves, and the photons that fell on each pixel of the object."""
-    from studylib.windows import place
+    from studylib.physics.windows import place
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     where, light = figure.subplots(1, 2)

@@ -13,9 +13,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-from studylib import sample, simulate
-from studylib.dataset import Scan
+from studylib import samples
 from studylib.design import SampleSettings, Seeds, StudyDesign
+from studylib.physics import simulate
+from studylib.scan import Scan
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,8 +27,8 @@ def design() -> StudyDesign:
 
 
 @pytest.fixture(scope="session")
-def specimen() -> sample.Sample:
-    return sample.built_in(SampleSettings(object_size=192), Seeds())
+def specimen() -> samples.Sample:
+    return samples.built_in(SampleSettings(object_size=192), Seeds())
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.compare import channels, read_images
 from studylib.design import CHANNELS
-from studylib.hub import Hub
+from studylib.judge.compare import channels, read_images
+from studylib.run.hub import Hub
 
 HERE = Path(__file__).resolve().parent
 MARK = '<div class="explorer-here"></div>'

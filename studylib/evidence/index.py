@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.writer import DELTAS
-from studylib.hub import Hub, read_json, write_text
+from studylib.io.files import read_json, write_text
+from studylib.run.hub import Hub
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = ("hub", "date", "dose", "view", "profile", "commit", *(f"{LABELS[m]} vs {o}" for m, o in ORDER), "status")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studylib.hub import FOLDERS, Hub, write_text
+from studylib.io.files import write_text
+from studylib.run.hub import FOLDERS, Hub
 
 NAME = "analysis/artifact_inventory.txt"
 LATER = {"analysis/verification_report.json", "cli/run_phase_g_dense.log"}

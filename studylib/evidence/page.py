@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from studylib import figures
-from studylib.dataset import load_scan
 from studylib.design import ARMS, MODELS, SPLITS
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.explorer import MARK
 from studylib.evidence.writer import SUMMARY
-from studylib.hub import Hub, read_json
+from studylib.io.dataset import load_scan
+from studylib.io.files import read_json
+from studylib.run.hub import Hub
 
 
 def delta_table(evidence: dict[str, Any]) -> HTML:

@@ -7,7 +7,8 @@ from pathlib import Path
 from studylib.errors import InputError
 from studylib.evidence.deltas import signed
 from studylib.evidence.writer import DELTAS
-from studylib.hub import Hub, read_json, write_text
+from studylib.io.files import read_json, write_text
+from studylib.run.hub import Hub
 
 HEADING = "## Attempts History"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from studylib.errors import StageError
 from studylib.evidence.explorer import MARK, explorer
 from studylib.evidence.writer import DELTAS
-from studylib.hub import Hub, read_json, write_text
+from studylib.io.files import read_json, write_text
+from studylib.run.hub import Hub
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

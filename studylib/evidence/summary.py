@@ -9,7 +9,7 @@ from typing import Any
 
 from studylib.design import EXTRAS, METRICS, MODELS
 from studylib.errors import StageError
-from studylib.hub import Hub
+from studylib.run.hub import Hub
 
 COLUMNS = ["model", "metric", "amplitude", "phase", "value"]
 COSTS = ("computation_time_s", "peak_memory_mib")
@@ -104,8 +104,8 @@ def _aggregate(tables: list[dict]) -> dict[str, dict[str, float]]:
 
 def _compliance(hub: Hub, dose: int) -> dict[str, Any]:
     """Read the phase C data sets by the strict loader: it passes or the evidence stops."""
-    from studylib.dataset import SCHEMA, load_scan
     from studylib.design import SPLITS
+    from studylib.io.dataset import SCHEMA, load_scan
 
     out = {}
     for split in SPLITS:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from studylib.evidence.deltas import highlights
 from studylib.evidence.writer import DELTAS
-from studylib.hub import Hub, read_json, write_text
+from studylib.io.files import read_json, write_text
+from studylib.run.hub import Hub
 
 LINKS = (
     "analysis/report.html", "analysis/metrics_digest.md", "analysis/metrics_delta_summary.json",

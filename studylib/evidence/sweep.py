@@ -11,7 +11,8 @@ from studylib.errors import InputError, StageError
 from studylib.evidence.deltas import OTHERS, deltas_of
 from studylib.evidence.index import failure
 from studylib.evidence.writer import SUMMARY
-from studylib.hub import Hub, read_json
+from studylib.io.files import read_json
+from studylib.run.hub import Hub
 
 Scores = dict[str, dict[str, dict[str, float | None]]]
 """Numbers by model, metric and column, as in metrics_summary.json."""

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studylib import provenance
 from studylib.design import SPLITS
 from studylib.errors import StageError
 from studylib.evidence import aggregate, deltas, digest, grid, schema, summary
-from studylib.hub import Hub, write_json, write_text
+from studylib.io.files import write_json, write_text
+from studylib.run import provenance
+from studylib.run.hub import Hub
 
 SUMMARY = "analysis/metrics_summary.json"
 DELTAS = "analysis/metrics_delta_summary.json"

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.dataset import Scan
 from studylib.design import GroupingSettings
-from studylib.grouping import group, offsets
 from studylib.learn.symmetry import Symmetry
+from studylib.physics.grouping import group, offsets
+from studylib.scan import Scan
 
 Batch = tuple[Any, Any]
 """Input and target of a step."""

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from studylib.likelihood import poisson_loss
+from studylib.physics.likelihood import poisson_loss
 
 DARK = 0.02
 """Share of the brightest illumination that is added to the weights of the first estimate's mean."""

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.dataset import Scan
 from studylib.design import GroupingSettings
 from studylib.errors import InputError, StageError
-from studylib.grouping import group
-from studylib.hub import write_with
+from studylib.io.files import write_with
 from studylib.learn import networks
 from studylib.learn.batches import group_batch
 from studylib.learn.recorded import Recorded
-from studylib.stitch import neighbouring_blocks, stitch
+from studylib.physics.grouping import group
+from studylib.physics.stitch import neighbouring_blocks, stitch
+from studylib.scan import Scan
 
 BLOCK = 4096
 """Positions whose patches are in memory together."""

@@ -12,11 +12,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from studylib import progress
-from studylib.dataset import Scan
 from studylib.design import GroupingSettings, Seeds, TrainingSettings
 from studylib.errors import StageError
-from studylib.grouping import group, hold_out
-from studylib.iterate import Reconstruction, peak_memory_mib
 from studylib.learn.backend import precision
 from studylib.learn.batches import (
     Batch,
@@ -32,7 +29,10 @@ from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.recorded import Recorded
 from studylib.learn.symmetry import SQUARE, probe_symmetries
-from studylib.likelihood import poisson_loss
+from studylib.physics.grouping import group, hold_out
+from studylib.physics.likelihood import poisson_loss
+from studylib.reconstruction import Reconstruction, peak_memory_mib
+from studylib.scan import Scan
 
 ATTEMPTS = 2
 HELD_OUT = 8192

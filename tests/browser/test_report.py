@@ -111,7 +111,7 @@ def test_it_prints_and_fits_a_phone(watch, url):
 
 def test_a_hub_called_script_runs_none(smoke, tmp_path, watch):
     from studylib.evidence import index, report
-    from studylib.hub import Hub
+    from studylib.run.hub import Hub
 
     name = "<script>document.title='owned'<script>"
     shutil.copytree(smoke[0], tmp_path / name)

@@ -100,11 +100,11 @@ def test_a_crash_stops_at_once_and_leaves_a_blocker(smoke, tmp_path):
 
 def test_the_arms_never_open_the_truth_of_the_test_half(smoke, tmp_path):
     """With another truth in the test data the reconstructions are the same, bit by bit."""
-    from studylib import dataset
-    from studylib.compare import _canvases
     from studylib.design import StudyDesign
-    from studylib.hub import Hub
+    from studylib.io import dataset
+    from studylib.judge.compare import _canvases
     from studylib.learn.backend import use_backend
+    from studylib.run.hub import Hub
 
     use_backend("torch")
     hub = tmp_path / "blind"
@@ -156,10 +156,10 @@ def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
 
 def test_extra_rows_stand_beside_the_three_arms(smoke, tmp_path):
     """PtychoPINN+adapt and PtyChi from PtychoPINN, on a copy of the smoke hub."""
-    from studylib import stages
     from studylib.design import EXTRAS
     from studylib.evidence import summary
-    from studylib.hub import Hub
+    from studylib.run import stages
+    from studylib.run.hub import Hub
 
     hub = Hub(tmp_path / "extras")
     shutil.copytree(smoke[0], hub.root)
@@ -255,7 +255,7 @@ def test_a_folder_with_somebodys_files_is_no_hub(tmp_path, name, more):
 
 def test_a_notebook_makes_no_hub_of_somebodys_folder(tmp_path):
     from studylib.errors import InputError
-    from studylib.notebook import open_hub
+    from studylib.run.notebook import open_hub
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("years of work")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from studylib import figures
-from studylib.compare import Comparison
 from studylib.design import MODELS
 from studylib.evidence import page
-from studylib.hub import write_json
+from studylib.io.files import write_json
+from studylib.judge.compare import Comparison
 
 
 def evidence(ms_ssim: float, mae: float) -> dict:
@@ -29,8 +29,8 @@ def test_the_verdict_turns_with_the_sign_and_is_escaped():
 
 def test_a_base_called_script_runs_none(tmp_path, specimen):
     """From the file's name through a real stage and the provenance to the table of the report."""
-    from studylib import provenance, stages
-    from studylib.hub import Hub
+    from studylib.run import provenance, stages
+    from studylib.run.hub import Hub
 
     base = tmp_path / "<script>alert(1)<script>.npz"
     np.savez(base, probeGuess=specimen.probe, objectGuess=np.pad(specimen.object, 32, mode="wrap"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studylib.dataset import save
 from studylib.design import METRICS, MODELS, StudyDesign
-from studylib.hub import Hub, write_json
-from studylib.provenance import stamp
-from studylib.stages import write_table
+from studylib.io.dataset import save
+from studylib.io.files import write_json
+from studylib.run.hub import Hub
+from studylib.run.provenance import stamp
+from studylib.run.stages import write_table
 
 SCORES = {"PtychoPINN": (0.81, 0.91), "Baseline": (0.80, 0.895), "PtyChi": (0.85, 0.7)}
 

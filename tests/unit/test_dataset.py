@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from studylib import dataset, sample
+from studylib import samples
 from studylib.errors import InputError
+from studylib.io import dataset
 
 
 @pytest.fixture
@@ -102,4 +103,4 @@ def test_a_bad_base_is_one_clear_line(tmp_path, specimen, change, message):
     path = tmp_path / "base.npz"
     np.savez(path, probeGuess=specimen.probe, objectGuess=np.ones((300, 300), np.complex64))
     with pytest.raises(InputError, match=message):
-        sample.load_base(rewritten(path, **change))
+        samples.load_base(rewritten(path, **change))

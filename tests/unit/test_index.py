@@ -4,7 +4,8 @@ import pytest
 from filelock import FileLock
 
 from studylib.evidence import index, writer
-from studylib.hub import Hub, write_json, write_text
+from studylib.io.files import write_json, write_text
+from studylib.run.hub import Hub
 from tests.unit.fake_hub import fabricate
 
 

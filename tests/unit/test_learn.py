@@ -20,12 +20,12 @@ def learn():
 
 def test_layer_gives_the_intensities_of_the_simulation(learn, scan, specimen):
     """True patches through the physics layer: the numbers of the NumPy forward model."""
-    from studylib import simulate, windows
+    from studylib.physics import forward, windows
 
     positions = np.array([[80.0, 90.0], [88.0, 96.0], [84.0, 80.0], [75.0, 88.0]])
     patches = windows.extract(specimen.object, positions, 64)[None]
     layer = learn.layers.Diffraction(scan.probe)
-    expected = next(simulate.intensities(specimen.object, scan.probe, positions))
+    expected = next(forward.expected_counts(specimen.object, scan.probe, positions))
     shared, where = learn.layers.Overlap(scan.probe), positions[None].astype(np.float32)
     one = np.asarray(layer(np.abs(patches[:, :1]), np.angle(patches[:, :1]), *shared(where[:, :1])))
     np.testing.assert_allclose(one[0, 0], expected[0], rtol=1e-3, atol=1e-4)
@@ -73,11 +73,12 @@ def test_a_delta_is_gathered_where_its_neighbour_sees_it(learn):
 
 def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, scan):
     """Where light falls, the estimate of an object of 1 is 1; neighbours at other places agree."""
-    from studylib import simulate
+
+    from studylib.physics import forward
 
     positions = np.array([[80.0, 90.0], [88.0, 96.0]])
     flat = np.ones((192, 192), np.complex64)
-    moduli = np.sqrt(next(simulate.intensities(flat, scan.probe, positions)))[None].astype(np.float32)
+    moduli = np.sqrt(next(forward.expected_counts(flat, scan.probe, positions)))[None].astype(np.float32)
     shared = learn.layers.Overlap(scan.probe)
     told = learn.layers.FirstEstimate(scan.probe)(moduli, *shared(positions[None].astype(np.float32)))
     own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), 3, 0)
@@ -184,10 +185,11 @@ def test_another_group_size_is_refused(learn, scan, design):
 @pytest.fixture(scope="module")
 def small_scan(design):
     """The smoke profile's training half: windows of 32 px."""
-    from studylib import overlap, sample, simulate
-    from studylib.dataset import Scan
+    from studylib import samples
+    from studylib.physics import overlap, simulate
+    from studylib.scan import Scan
 
-    source = sample.built_in(design.sample, design.seeds)
+    source = samples.built_in(design.sample, design.seeds)
     generator = np.random.default_rng(5)
     positions = simulate.scan_positions(source.object.shape, 32, design.sample, generator)
     positions = positions[simulate.split_along_y(positions, 256, 32)["train"]]

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studylib import metrics, register
 from studylib.errors import StageError
+from studylib.judge import metrics, register
 
 
 @pytest.fixture(scope="module")
 def pair():
-    from studylib.sample import dead_leaves
+    from studylib.samples import dead_leaves
 
     truth = np.abs(dead_leaves(192, 5)).astype(np.float64)
     return truth + np.random.default_rng(0).normal(0, 0.04, truth.shape), truth
@@ -68,7 +68,7 @@ def test_frc_falls_where_the_image_was_blurred(pair):
 
 
 def test_gauge_is_recovered_from_wrapped_phases():
-    from studylib.sample import dead_leaves
+    from studylib.samples import dead_leaves
 
     truth = dead_leaves(192, 5)[:100]
     rows, columns = np.indices(truth.shape)
@@ -80,7 +80,7 @@ def test_gauge_is_recovered_from_wrapped_phases():
 
 
 def test_a_displaced_image_is_measured_and_refused():
-    from studylib.sample import dead_leaves
+    from studylib.samples import dead_leaves
 
     truth = dead_leaves(192, 5)
     image = np.roll(truth, (1, -1), axis=(0, 1))

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studylib import grouping, overlap
 from studylib.design import GroupingSettings
 from studylib.errors import InputError
+from studylib.physics import grouping, overlap
 
 
 def test_disc_overlap_at_its_known_points():

@@ -8,10 +8,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from studylib import provenance
 from studylib.errors import InputError, StageError
 from studylib.evidence import schema
-from studylib.hub import Hub, write_json, writing
+from studylib.io.files import write_json, writing
+from studylib.run import provenance
+from studylib.run.hub import Hub
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,7 @@ import pytest
 
 from studylib.errors import InputError, StageError
 from studylib.evidence import sweep, writer
-from studylib.hub import write_json
+from studylib.io.files import write_json
 from tests.unit.fake_hub import fabricate
 
 

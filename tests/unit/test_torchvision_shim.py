@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 CODE = """
-from studylib.torchvision_shim import ready_torchvision
+from studylib.arms.torchvision_shim import ready_torchvision
 declared = ready_torchvision()
 assert ready_torchvision() is declared
 from torchvision.transforms import GaussianBlur

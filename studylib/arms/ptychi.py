@@ -12,44 +12,18 @@ Maiden, Johnson, Li, Further improvements to the ptychographical iterative engin
 
 from __future__ import annotations
 
-import resource
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studylib import progress
-from studylib.dataset import Scan
+from studylib.arms.torchvision_shim import ready_torchvision
 from studylib.design import IterationSettings
 from studylib.errors import StageError
-from studylib.torchvision_shim import ready_torchvision
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """An iterative reconstruction and what it cost.
-
-    Attributes
-    ----------
-    object : (rows, columns) complex64, in the frame of the positions
-    loss : (epochs,) float64, pty-chi's own displayed loss
-    seconds
-        Wall time of the iterations.
-    peak_memory_mib
-        Largest resident size of the process so far, MiB.
-    """
-
-    object: NDArray[np.complex64]
-    loss: NDArray[np.float64]
-    seconds: float
-    peak_memory_mib: float
-
-
-def peak_memory_mib() -> float:
-    """Return the largest resident size of this process so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+from studylib.reconstruction import Reconstruction, peak_memory_mib
+from studylib.scan import Scan
 
 
 def iterate(
@@ -115,8 +89,9 @@ def _options(settings: IterationSettings, algorithm: str, seed: int):
     r.batching_mode = api.BatchingModes[settings.batching.upper()]
     r.default_device = api.Devices.GPU if torch.cuda.is_available() else api.Devices.CPU
     o = options.object_options
-    # The bilinear window of the simulation. pty-chi centres a window on (N - 1)/2, the study on N/2.
-    o.patch_interpolation_method = api.PatchInterpolationMethods.BILINEAR
+    # The study's forward model: the probe is moved by a Fourier shift (BILINEAR would low-pass it).
+    # pty-chi centres a window on (N - 1)/2, the study on N/2.
+    o.patch_interpolation_method = api.PatchInterpolationMethods.FOURIER
     o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
     o.position_origin_coords = np.full(2, -0.5)  # its code wants an array
     o.remove_object_probe_ambiguity.enabled = False

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib import dataset, metrics, register
 from studylib.design import CHANNELS, EXTRAS, METRICS, MODELS, StudyDesign
 from studylib.errors import StageError
-from studylib.hub import Hub, read_json
-from studylib.npz import read_members
-from studylib.stitch import scanned_box
+from studylib.io import dataset
+from studylib.io.files import read_json
+from studylib.io.npz import read_members
+from studylib.judge import metrics, register
+from studylib.physics.stitch import scanned_box
+from studylib.run.hub import Hub
+from studylib.scan import Scan
 
 ARM_OF = {"PtychoPINN": "pinn", "Baseline": "baseline"}
 
@@ -87,11 +90,11 @@ def compare_arms(
 
 
 def _canvases(
-    hub: Hub, design: StudyDesign, scan: dataset.Scan, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
+    hub: Hub, design: StudyDesign, scan: Scan, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
 ):
     """Return each arm's canvas and cost, from the same patterns; the truth is not read here."""
-    from studylib.iterate import peak_memory_mib
     from studylib.learn.predict import load_network, reconstruct
+    from studylib.reconstruction import peak_memory_mib
 
     canvases, cost = {}, {}
     for model, arm in ARM_OF.items():

@@ -12,7 +12,7 @@ from skimage.draw import disk
 
 from studylib.design import SampleSettings, Seeds
 from studylib.errors import InputError
-from studylib.npz import read_members
+from studylib.io.npz import read_members
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def ms_ssim(image: NDArray, truth: NDArray, sigma: float = 0.0) -> float:
     ----------
     Wang, Simoncelli, Bovik, Multiscale structural similarity for image quality assessment (2003).
     """
-    from studylib.torchvision_shim import ready_torchvision
+    from studylib.arms.torchvision_shim import ready_torchvision
 
     ready_torchvision()
     import torch

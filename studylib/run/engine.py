@@ -14,13 +14,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from studylib import provenance
 from studylib.errors import InputError, StageError
 from studylib.evidence import digest, inventory, report, summary_page
+from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS, SUMMARY
-from studylib.hub import FOLDERS, MARKS, Hub, read_json, write_json, write_text
-from studylib.plan import BASE, PHASES, Run, Stage, stages
-from studylib.verify import verify
+from studylib.io.files import read_json, write_json, write_text
+from studylib.run import provenance
+from studylib.run.hub import FOLDERS, MARKS, Hub
+from studylib.run.plan import BASE, PHASES, Run, Stage, stages
 
 ROOT = provenance.ROOT
 LOG = "cli/run_phase_g_dense.log"

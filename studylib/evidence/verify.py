@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from studylib import provenance
 from studylib.errors import StudyError
 from studylib.evidence import deltas, schema, summary
 from studylib.evidence.inventory import LATER, NAME
 from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
-from studylib.hub import Hub, read_json, write_json
+from studylib.io.files import read_json, write_json
+from studylib.run import provenance
+from studylib.run.hub import Hub
 
 REQUIRED = (
     SUMMARY, DELTAS, PRETTY, NAME, "analysis/design.json", "analysis/metrics_delta_highlights.txt",

@@ -1,8 +1,6 @@
-"""Forward model and photon counting, in counts from end to end."""
+"""Simulation of a scan: positions, the dose, and photon counting, in counts from end to end."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 from studylib import progress
 from studylib.design import SampleSettings
 from studylib.errors import InputError
-from studylib.windows import extract
+from studylib.physics.forward import expected_counts
 
 
 def scan_positions(
@@ -27,8 +25,7 @@ def scan_positions(
     x, y = (grid.ravel() for grid in np.meshgrid(*axes))
     positions = np.stack([x, y], axis=1)
     positions += generator.uniform(-1, 1, positions.shape) * settings.jitter * settings.scan_step
-    # One pixel is kept free at the far rim for the bilinear neighbour.
-    return np.clip(positions, half, np.array([shape[1], shape[0]]) - half - 1)
+    return np.clip(positions, half, np.array([shape[1], shape[0]]) - half)
 
 
 def split_along_y(positions: NDArray[np.float64], n_rows: int, n_pixels: int) -> dict[str, NDArray[np.intp]]:
@@ -58,27 +55,6 @@ def split_along_y(positions: NDArray[np.float64], n_rows: int, n_pixels: int) ->
     return halves
 
 
-def intensities(
-    image: NDArray[np.complex64],
-    probe: NDArray[np.complex64],
-    positions: NDArray[np.float64],
-    batch: int = 256,
-) -> Iterator[NDArray[np.float64]]:
-    """Yield lambda = |fftshift(FFT2(P O[window]))|^2, orthonormal, batch by batch.
-
-    The orthonormal FFT conserves energy (Parseval): the sum over the detector is that of the exit
-    wave.
-
-    Yields
-    ------
-    (at most batch, N, N) float64, photons when sum |P|^2 is in photons
-    """
-    for start in range(0, len(positions), batch):
-        exit_wave = probe * extract(image, positions[start : start + batch], probe.shape[0])
-        spectrum = np.fft.fft2(exit_wave.astype(np.complex128), norm="ortho")
-        yield np.fft.fftshift(np.abs(spectrum) ** 2, axes=(1, 2))
-
-
 def scale_probe(
     image: NDArray[np.complex64],
     probe: NDArray[np.complex64],
@@ -86,7 +62,7 @@ def scale_probe(
     dose: int,
 ) -> NDArray[np.complex64]:
     """Return the probe in sqrt(photons): the mean of sum(lambda) over the positions is the dose."""
-    mean = np.mean(np.concatenate([p.sum((1, 2)) for p in intensities(image, probe, positions)]))
+    mean = np.mean(np.concatenate([p.sum((1, 2)) for p in expected_counts(image, probe, positions)]))
     return (probe * np.sqrt(dose / mean)).astype(np.complex64)
 
 
@@ -114,7 +90,7 @@ def count_photons(
     out = np.empty((len(positions), n_pixels, n_pixels), dtype=np.float32)
     with progress.bar(len(positions), "simulate", "pattern") as bar:
         start = 0
-        for expected in intensities(image, probe, positions, batch):
+        for expected in expected_counts(image, probe, positions, batch):
             counts = generator.poisson(expected)
             amplitude = (np.sqrt(counts) / scale).astype(np.float32)
             if (to_counts(amplitude, scale) != counts).any():
@@ -123,6 +99,34 @@ def count_photons(
             start += len(counts)
             bar.update(len(counts))
     return out
+
+
+def hold_counts(
+    image: NDArray[np.complex64],
+    probe: NDArray[np.complex64],
+    positions: NDArray[np.float64],
+    share: float,
+    generator: np.random.Generator,
+) -> NDArray[np.uint32]:
+    """Return the counts of a second, independent exposure, whose dose is a share of the first one's.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+    probe : (N, N) complex64, sqrt(photons)
+    positions : (positions, 2) float64, x and y in object pixels
+    share
+        Dose of this exposure over that of the first.
+    generator
+        Source of the Poisson noise.
+
+    Returns
+    -------
+    (positions, N, N) uint16, or uint32 where a pixel has more counts than that holds
+    """
+    parts = [generator.poisson(share * expected) for expected in expected_counts(image, probe, positions)]
+    counts = np.concatenate(parts)
+    return counts.astype(np.uint16 if counts.max() < 2**16 else np.uint32)
 
 
 def to_counts(diffraction: NDArray[np.float32], scale: float) -> NDArray[np.int64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studylib.hub import Hub
-from studylib.provenance import ROOT
+from studylib.run.hub import Hub
+from studylib.run.provenance import ROOT
 
 
 def open_hub(hub: str) -> Hub:

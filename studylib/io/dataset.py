@@ -7,7 +7,7 @@ the true object, and only the training of the Baseline and the metrics call on i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,67 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
-from studylib.hub import write_with
-from studylib.npz import map_member, read_members
-from studylib.overlap import mean_spacing
-from studylib.simulate import to_counts
+from studylib.io.files import write_with
+from studylib.io.npz import map_member, read_members
+from studylib.physics.forward import FORWARD_MODEL
+from studylib.scan import Scan
 
 SCHEMA = "DATA-001"
 REMEDY = "make it again with notebooks 01_generate and 02_overlap (see docs/data_contracts.md)"
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A measured data set.
-
-    Attributes
-    ----------
-    diffraction : (positions, N, N) float32
-        sqrt(counts) / s, centred. Of a file it is a memory map: a large scan is read as it is used.
-    probe : (N, N) complex64
-        sqrt(photons).
-    positions : (positions, 2) float64
-        x and y of each window's centre, object pixels.
-    scale
-        s.
-    shape
-        Rows and columns of the frame that the positions refer to.
-    metadata
-        Dose, split, view, seeds and where the data come from.
-    """
-
-    diffraction: NDArray[np.float32]
-    probe: NDArray[np.complex64]
-    positions: NDArray[np.float64]
-    scale: float
-    shape: tuple[int, int]
-    metadata: dict[str, Any]
-
-    @property
-    def counts(self) -> NDArray[np.float32]:
-        """Return the photons counted, (positions, N, N) float32, whole numbers."""
-        return to_counts(self.diffraction, self.scale).astype(np.float32)
-
-    @property
-    def n_pixels(self) -> int:
-        """Return N."""
-        return self.probe.shape[0]
-
-    @property
-    def photons(self) -> float:
-        """Return the mean photons a pattern that s stands for: the inverse of `simulate.intensity_scale`."""
-        return (self.scale * self.n_pixels / 2) ** 2
-
-    @property
-    def fluence(self) -> float:
-        """Return the photons that the patterns together bring to an object pixel: photons over spacing squared."""
-        return self.photons / mean_spacing(self.positions) ** 2
-
-    def take(self, indices: NDArray[np.intp]) -> Scan:
-        """Return the scan at some of its positions."""
-        return Scan(
-            self.diffraction[indices], self.probe, self.positions[indices], self.scale, self.shape, self.metadata
-        )
 
 
 def save(
@@ -99,7 +45,9 @@ def save(
     """
     metadata = scan.metadata | {
         "schema": SCHEMA,
+        "forward_model": FORWARD_MODEL,
         "intensity_scale": scan.scale,
+        "held_share": scan.held_share,
         "n_positions": len(scan.positions),
     }
     members: dict[str, Any] = {
@@ -113,6 +61,8 @@ def save(
     }
     if patches is not None:
         members["Y"] = patches
+    if scan.held is not None:
+        members["heldCounts"] = scan.held
     return write_with(path, lambda file: np.savez(file, **members))
 
 
@@ -150,7 +100,22 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
     positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
     shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
-    return Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata)
+    scan = Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata)
+    return _with_held(scan, path, remedy) if metadata.get("held_share") else scan
+
+
+def _with_held(scan: Scan, path: Path, remedy: str) -> Scan:
+    """Return the scan with the counts that no arm is fitted to, mapped into memory."""
+
+    def whole(block: NDArray) -> None:
+        if block.dtype.kind != "u" or block.shape[1:] != scan.diffraction.shape[1:]:
+            given = f"{block.dtype} {block.shape[1:]}"
+            raise InputError(f"heldCounts in {path.name}", given, "unsigned counts, a pattern each", remedy)
+
+    held = map_member(path, "heldCounts", whole, remedy)
+    if len(held) != len(scan.positions):
+        raise InputError(f"heldCounts in {path.name}", len(held), f"{len(scan.positions)} patterns", remedy)
+    return replace(scan, held=held, held_share=float(scan.metadata["held_share"]))
 
 
 def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
@@ -176,6 +141,9 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
     missing = {"schema", "intensity_scale", "object_shape", "dose", "split"} - set(metadata)
     if missing or metadata["schema"] != SCHEMA:
         raise InputError(label, sorted(metadata), f"schema {SCHEMA} with all its fields", remedy)
+    if metadata.get("forward_model") != FORWARD_MODEL:
+        given = metadata.get("forward_model", "none named: the object was interpolated")
+        raise InputError(f"forward_model in {path.name}", given, FORWARD_MODEL, "simulate it again: " + remedy)
     if not metadata["intensity_scale"] > 0:
         raise InputError(label, metadata["intensity_scale"], "intensity_scale > 0", remedy)
     return metadata

@@ -17,14 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib import dataset, overlap, sample, simulate
-from studylib.dataset import Scan
-from studylib.design import SPLITS, VIEWS, StudyDesign
+from studylib import samples
+from studylib.design import HELD_SHARE, SPLITS, VIEWS, StudyDesign
 from studylib.errors import StageError
-from studylib.grouping import group
-from studylib.hub import Hub, read_json, write_json, write_text, write_with
-from studylib.provenance import stamp
-from studylib.windows import extract
+from studylib.io import dataset
+from studylib.io.files import read_json, write_json, write_text, write_with
+from studylib.physics import overlap, simulate
+from studylib.physics.grouping import group
+from studylib.physics.windows import extract
+from studylib.run.hub import Hub
+from studylib.run.provenance import stamp
+from studylib.scan import Scan
 
 
 def write_design(hub: Hub, profile: str, replicate: int = 0) -> StudyDesign:
@@ -70,7 +73,7 @@ def generate(hub: Hub, profile: str, dose: int, base: str = "", seed: int | None
     start = time.perf_counter()
     design = read_design(hub, profile)
     seed = design.seeds.simulation if seed is None else seed
-    source = sample.load_base(base) if base else sample.built_in(design.sample, design.seeds)
+    source = samples.load_base(base) if base else samples.built_in(design.sample, design.seeds)
     n_pixels = source.probe.shape[0]
     generator = np.random.default_rng([seed, dose])
     positions = simulate.scan_positions(source.object.shape, n_pixels, design.sample, generator)
@@ -82,11 +85,14 @@ def generate(hub: Hub, profile: str, dose: int, base: str = "", seed: int | None
     for split in SPLITS:
         where = positions[halves[split]]
         diffraction = simulate.count_photons(source.object, probe, where, scale, generator)
+        held = simulate.hold_counts(source.object, probe, where, HELD_SHARE, np.random.default_rng([seed, dose, 1]))
         metadata = {
             "dose": dose, "split": split, "view": None, "sample": source.name, "seed": seed,
             "object_shape": list(source.object.shape), "scan_step_px": design.sample.scan_step,
         }  # fmt: skip
-        scans[split] = Scan(diffraction, probe, where, scale, source.object.shape, metadata)
+        scans[split] = Scan(
+            diffraction, probe, where, scale, source.object.shape, metadata, held=held, held_share=HELD_SHARE
+        )
     outputs = [
         dataset.save(hub.phase_c(dose, split), scan, source.object, _true_patches(split, source.object, scan))
         for split, scan in scans.items()
@@ -129,7 +135,7 @@ def make_view(
     for split in SPLITS:
         inputs.append(source := hub.phase_c(dose, split))
         scan, truth = dataset.load_scan(source), dataset.load_truth(source)
-        diameter = sample.probe_diameter(scan.probe)
+        diameter = samples.probe_diameter(scan.probe)
         spacing = overlap.target_spacing(VIEWS[view], diameter)
         keep = overlap.thin(scan.positions, spacing, design.seeds.subsampling)
         if s_img < 1:
@@ -137,7 +143,7 @@ def make_view(
             keep = keep[chosen]
         thinned = scan.take(keep)
         metadata = scan.metadata | {"view": view, "overlap": VIEWS[view], "s_img": s_img}
-        thinned = Scan(thinned.diffraction, scan.probe, thinned.positions, scan.scale, scan.shape, metadata)
+        thinned = replace(thinned, metadata=metadata)
         patches = dataset.load_patches(source)[keep] if split == "train" else None
         outputs.append(dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches))
         groups = group(thinned.positions, design.grouping, design.seeds.grouping, n_groups or None)
@@ -221,7 +227,7 @@ def reconstruct(
 
     Returns
     -------
-    studylib.iterate.Reconstruction
+    studylib.arms.ptychi.Reconstruction
     """
     begin = time.perf_counter()
     design = read_design(hub, profile)
@@ -233,7 +239,7 @@ def reconstruct(
         inputs.append(model)
         result = _from_network(model, scan, design, algorithm, adapt_epochs, backend)
     else:
-        from studylib.iterate import iterate
+        from studylib.arms.ptychi import iterate
 
         result = iterate(scan, design.iteration, design.seeds.iteration, algorithm)
     path = hub.phase_f(dose, view, split, extra)
@@ -256,7 +262,7 @@ def _from_network(model: Path, scan: Scan, design: StudyDesign, algorithm: str, 
     from studylib.learn.backend import use_backend
 
     use_backend(backend)
-    from studylib.iterate import iterate
+    from studylib.arms.ptychi import iterate
     from studylib.learn.predict import load_network, reconstruct
     from studylib.learn.train import adapt_pinn
 
@@ -275,12 +281,12 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, backend: s
 
     Returns
     -------
-    studylib.compare.Comparison
+    studylib.judge.compare.Comparison
     """
     from studylib.learn.backend import use_backend
 
     use_backend(backend)
-    from studylib.compare import compare_arms
+    from studylib.judge.compare import compare_arms
 
     start = time.perf_counter()
     design = read_design(hub, profile)

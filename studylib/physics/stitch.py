@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.windows import Layout, place
+from studylib.physics.forward import probes_at
+from studylib.physics.windows import Layout, nearest_pixels, window_corners
 
 ITERATIONS = 30
-"""Of turning patches to agree; `make ablation` has a variant with ten."""
+"""Iterations of phase synchronisation."""
 FAINT = 1e-6
 """Share of the largest summed illumination below which a pixel was not measured."""
 
@@ -35,6 +36,32 @@ def scanned_box(positions: NDArray[np.float64]) -> Box:
     """Return the box spanned by the scan positions, inside which every pixel was illuminated."""
     low, high = np.ceil(positions.min(axis=0)), np.floor(positions.max(axis=0))
     return Box(int(low[1]), int(high[1]) + 1, int(low[0]), int(high[0]) + 1)
+
+
+def illumination(
+    probe: NDArray[np.complex64], positions: NDArray[np.float64], shape: tuple[int, int], batch: int = 1024
+) -> NDArray[np.float64]:
+    """Return n(r) = sum_j |P(r - x_j)|^2, the photons that would reach each pixel of a transparent object.
+
+    Parameters
+    ----------
+    probe : (N, N) complex64, sqrt(photons)
+    positions : (positions, 2) float64, x and y in object pixels
+    shape
+        Rows and columns of the object.
+    batch
+        Positions at a time.
+
+    Returns
+    -------
+    (rows, columns) float64
+    """
+    total = np.zeros(shape)
+    for start in range(0, len(positions), batch):
+        some = positions[start : start + batch]
+        layout = Layout(window_corners(some, len(probe), shape), len(probe), shape)
+        total += layout.add(np.abs(probes_at(probe, some)) ** 2)
+    return total
 
 
 @dataclass(frozen=True)
@@ -62,7 +89,7 @@ def stitch(
     shape: tuple[int, int],
     agree: bool = False,
 ) -> NDArray[np.complex64]:
-    """Average the patches where they overlap, |P|^2 as weight.
+    """Average the patches where they overlap; the weight is |P|^2, the probe shifted by the fraction of its position.
 
     Parameters
     ----------
@@ -73,7 +100,7 @@ def stitch(
     shape
         Rows and columns of the object: the canvas is its frame.
     agree
-        Turn the patches of each block, then the blocks, to one phase first (`synchronise`).
+        Give the patches of each block, then the blocks, one common phase first (`synchronise`).
 
     Returns
     -------
@@ -100,40 +127,36 @@ def _tile(
     patches: NDArray[np.complex64], positions: NDArray[np.float64], probe: NDArray[np.complex64], agree: bool
 ) -> Tile:
     n = probe.shape[0]
-    low = np.floor(positions.min(axis=0) - n / 2).astype(int)
-    columns, rows = np.ceil(positions.max(axis=0) + n / 2).astype(int) - low
-    local = positions - low
-    weight = (np.abs(probe) ** 2).astype(np.float32)
-    factors = synchronise(patches, probe, local, (rows, columns)) if agree else np.ones(len(patches), np.complex64)
-    return Tile(
-        (slice(low[1], low[1] + rows), slice(low[0], low[0] + columns)),
-        place(patches * weight * factors[:, None, None], local, (rows, columns)),
-        place(np.broadcast_to(weight, patches.shape), local, (rows, columns)),
-    )
+    corners = nearest_pixels(positions)[0][:, ::-1] - n // 2
+    low = corners.min(axis=0)
+    rows, columns = corners.max(axis=0) + n - low
+    layout = Layout(corners - low, n, (rows, columns))
+    weight = np.abs(probes_at(probe, positions)) ** 2
+    weighted = patches * weight
+    factors = synchronise(weighted, weight, layout) if agree else None
+    where = (slice(low[0], low[0] + rows), slice(low[1], low[1] + columns))
+    return Tile(where, layout.add(weighted, factors), layout.add(weight))
 
 
 def synchronise(
-    patches: NDArray[np.complex64],
-    probe: NDArray[np.complex64],
-    positions: NDArray[np.float64],
-    shape: tuple[int, int],
-    iterations: int = ITERATIONS,
+    weighted: NDArray[np.complex64], weight: NDArray[np.float32], layout: Layout, iterations: int = ITERATIONS
 ) -> NDArray[np.complex64]:
     """Return the unit factors that make the patches agree best where they overlap.
 
-    A diffraction pattern does not change when its exit wave is multiplied by a unit factor, so each
-    patch has a phase of its own, and only overlap relates them. Alternately the patches are stitched
-    and each is turned to the phase of the canvas in its window, |P|^2 as weight. No truth is needed.
+    A diffraction pattern does not change when its exit wave is multiplied by a unit factor, so each patch has a
+    phase of its own, and only overlap relates them. Alternately the patches are stitched, and each is given the
+    phase of the canvas in its window. No truth is needed.
 
     Parameters
     ----------
-    patches : (positions, N, N) complex64
-    probe : (N, N) complex64
-    positions : (positions, 2) float64, x and y in pixels of the canvas
-    shape
-        Rows and columns of the canvas.
+    weighted : (positions, N, N) complex64
+        Patches of the object, each multiplied by its weight.
+    weight : (positions, N, N) float32
+        |P|^2 of each position, in the frame of its window.
+    layout
+        Where the windows lie on the canvas.
     iterations
-        Of stitching and turning.
+        Rounds of stitching and of turning the patches.
 
     Returns
     -------
@@ -144,15 +167,13 @@ def synchronise(
     Marchesini, Tu, Wu, Alternating projection, ptychographic imaging and phase synchronization,
     Appl. Comput. Harmon. Anal. 41, 815 (2016), sec. 4.
     """
-    weight = (np.abs(probe) ** 2).astype(np.float32)
-    layout = Layout(positions, len(probe), shape)
-    total = layout.add(layout.spread(np.broadcast_to(weight, patches.shape)))
-    lit, spread = total > FAINT * total.max(), layout.spread(patches * weight)
-    factors = np.ones(len(patches), dtype=np.complex64)
+    total = layout.add(weight)
+    lit = total > FAINT * total.max()
+    factors = np.ones(len(weighted), dtype=np.complex64)
     for _ in range(iterations):
-        canvas = layout.add(spread, factors)
+        canvas = layout.add(weighted, factors)
         canvas = np.divide(canvas, total, out=np.zeros_like(canvas), where=lit)
-        factors = _unit(layout.products(spread, canvas)).astype(np.complex64)
+        factors = _unit(layout.products(weighted, canvas)).astype(np.complex64)
     return factors
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from studylib.errors import InputError
-from studylib.hub import Hub, read_json, write_json
+from studylib.io.files import read_json, write_json
+from studylib.run.hub import Hub
 
 PACKAGES = (
     "keras", "torch", "tensorflow", "ptychi", "numpy", "scipy", "scikit-image", "torchmetrics", "papermill",
     "snakemake",
 )  # fmt: skip
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS_DOC = "docs/TESTING_GUIDE.md"
 SCHEMA_VERSION = "1.0"
 

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 
-from studylib.engine import clean
 from studylib.evidence import inventory, summary_page
-from studylib.hub import Hub, write_json, write_text
-from studylib.provenance import ROOT
-from studylib.verify import verify
+from studylib.evidence.verify import verify
+from studylib.io.files import write_json, write_text
+from studylib.run.engine import clean
+from studylib.run.hub import Hub
+from studylib.run.provenance import ROOT
 
 MAPPED = (
     "tests/study/test_phase_g_dense_orchestrator.py::test_run_phase_g_dense_exec_runs_analyze_digest",

@@ -1,0 +1,118 @@
+"""What an arm is: a way to come from the patterns of a scan to an image of the object."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.design import Frozen, Seeds
+from studylib.errors import StageError
+from studylib.reconstruction import Reconstruction
+from studylib.scan import Scan
+
+
+class Arm(ABC):
+    """One arm of the study. A new one is a subclass in a file of its own and a line in the registry.
+
+    Attributes
+    ----------
+    name
+        Canonical name, in tables and reports.
+    key
+        Name in paths, on the command line and as a papermill parameter: lower case, no spaces.
+    colour
+        Of its curves and pictures, #rrggbb.
+    settings
+        Type of its settings; every field has a default.
+    trains
+        Whether it has to be trained on the training half before it reconstructs.
+    needs_truth
+        Whether its training needs the true object; such an arm drops out where there is none.
+    after
+        Keys of the arms whose image it starts from.
+    """
+
+    name: ClassVar[str]
+    key: ClassVar[str]
+    colour: ClassVar[str]
+    settings: ClassVar[type[Frozen]]
+    trains: ClassVar[bool] = False
+    needs_truth: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
+
+    def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
+        """Train on the training half of a view; arms that train say how.
+
+        Parameters
+        ----------
+        scan
+            Training half.
+        patches : (positions, N, N) complex64
+            True object patches, for arms that need the truth; None for the others.
+        settings
+            Of the type that the arm declares.
+        seeds
+            Seeds of the study.
+        """
+        raise StageError(f"{self.name} is not an arm that trains")
+
+    def save(self, trained: Any, folder: Path) -> list[Path]:
+        """Write what `train` returned into a folder; return the files."""
+        raise StageError(f"{self.name} is not an arm that trains")
+
+    def load(self, folder: Path, remedy: str) -> Any:
+        """Read what `reconstruct` needs of a training; None for arms that do not train.
+
+        Raises
+        ------
+        InputError
+            Not trained yet; the message says `remedy`.
+        """
+        return None
+
+    @abstractmethod
+    def reconstruct(
+        self,
+        scan: Scan,
+        settings: Any,
+        seeds: Seeds,
+        trained: Any = None,
+        starts: Mapping[str, NDArray[np.complex64]] | None = None,
+    ) -> Reconstruction:
+        """Reconstruct the object of a scan. The truth is not at hand.
+
+        Parameters
+        ----------
+        scan
+            Counts, probe and positions.
+        settings
+            Of the type that the arm declares.
+        seeds
+            Seeds of the study.
+        trained
+            What `load` returned.
+        starts
+            Images (rows, columns) complex64 of the arms named in `after`, by key.
+        """
+
+    @abstractmethod
+    def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
+        """Return the patterns that the arm's own forward model expects of an object.
+
+        One test holds it against the simulation for every registered arm.
+
+        Parameters
+        ----------
+        image : (rows, columns) complex64
+        scan
+            Probe and positions; its counts are not used.
+
+        Returns
+        -------
+        (positions, N, N) float32, photons, zero frequency in the centre
+        """

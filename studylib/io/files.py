@@ -1,0 +1,75 @@
+"""Files that are whole or absent: written under another name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from studylib.errors import InputError, StageError
+
+
+@contextlib.contextmanager
+def writing(path: str | Path, mode: str = "wb") -> Iterator[Any]:
+    """Open a file that appears under its name only when the block ends without an error.
+
+    Raises
+    ------
+    StageError
+        The name is a link: it would be replaced, not its target.
+    """
+    path = Path(path)
+    if path.is_symlink():
+        raise StageError(f"{path.name} is a link, and a link is not written through")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a text file, whole or not at all."""
+    with writing(path, "w") as file:
+        file.write(text)
+    return Path(path)
+
+
+def write_json(path: str | Path, content: object) -> Path:
+    """Write JSON that any reader accepts: NaN and infinity are refused with ValueError."""
+    return write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_with(path: str | Path, save: Callable[[BinaryIO], object]) -> Path:
+    """Write a binary file through a function that takes the open file."""
+    with writing(path) as file:
+        save(file)
+    return Path(path)
+
+
+def read_json(path: str | Path, remedy: str) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    InputError
+        Absent or not JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("file", path.name, "an existing JSON file", remedy)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError("file", path.name, f"valid JSON ({error})", remedy) from error

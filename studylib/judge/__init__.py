@@ -1,0 +1,1 @@
+"""Registration, metrics and comparison, on arrays."""

@@ -1,0 +1,1 @@
+"""Physics: the forward model, the simulation, likelihoods, overlap and stitching, on arrays."""

@@ -1,0 +1,147 @@
+"""Windows of the object: the one place where a position becomes pixels.
+
+The window of position (x, y) covers columns X - N/2 .. X + N/2 - 1 and rows Y - N/2 .. Y + N/2 - 1, where X and Y
+are x and y rounded to whole pixels. What rounding leaves, at most half a pixel, is a shift of the probe
+(`studylib.physics.forward`): the object stays on its grid and is never interpolated. `extract` and `place` are each
+other's adjoint, <extract(O), p> = <O, place(p)>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.errors import InputError
+
+
+def nearest_pixels(positions: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Divide positions into whole pixels and a rest.
+
+    Computed in float32 and with ties to the even pixel, as pty-chi does, so that both choose the same window.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
+
+    Returns
+    -------
+    whole : (positions, 2) int64
+        x and y of the nearest pixel.
+    fraction : (positions, 2) float32
+        x and y of what is left, -0.5..0.5 pixels.
+    """
+    single = np.asarray(positions).astype(np.float32)
+    whole = np.rint(single)
+    return whole.astype(np.int64), single - whole
+
+
+def window_corners(positions: NDArray[np.float64], n_pixels: int, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the first row and column of each window.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of each window's centre, pixels of the canvas.
+    n_pixels
+        N, the side of a window.
+    shape
+        Rows and columns of the canvas.
+
+    Returns
+    -------
+    (positions, 2) int64, row and column
+
+    Raises
+    ------
+    InputError
+        A window leaves the canvas.
+    """
+    corners = nearest_pixels(positions)[0][:, ::-1] - n_pixels // 2
+    if (corners < 0).any() or (corners + n_pixels > np.asarray(shape)).any():
+        raise InputError(
+            "positions",
+            f"x {positions[:, 0].min():.1f}..{positions[:, 0].max():.1f}, "
+            f"y {positions[:, 1].min():.1f}..{positions[:, 1].max():.1f}",
+            f"every window of {n_pixels} px inside the object of {shape[0]} x {shape[1]} px",
+            "give a larger object or leave out the positions at its rim",
+        )
+    return corners
+
+
+def extract(image: NDArray, positions: NDArray[np.float64], n_pixels: int) -> NDArray:
+    """Cut the windows of an image.
+
+    Parameters
+    ----------
+    image : (rows, columns) real or complex
+    positions : (positions, 2) float64
+        x (column) and y (row) of each window's centre, pixels of `image`.
+    n_pixels
+        N, the side of a window.
+
+    Returns
+    -------
+    (positions, N, N), dtype of `image`
+
+    Raises
+    ------
+    InputError
+        A window leaves the image.
+    """
+    corners = window_corners(positions, n_pixels, image.shape)
+    views = np.lib.stride_tricks.sliding_window_view(image, (n_pixels, n_pixels))
+    return views[corners[:, 0], corners[:, 1]]
+
+
+def place(patches: NDArray, positions: NDArray[np.float64], shape: tuple[int, int]) -> NDArray:
+    """Add the windows up on a canvas; the adjoint of `extract`.
+
+    Parameters
+    ----------
+    patches : (positions, N, N) real or complex
+    positions : (positions, 2) float64
+        x and y of each window's centre, pixels of the canvas.
+    shape
+        Rows and columns of the canvas.
+
+    Returns
+    -------
+    (rows, columns), dtype of `patches`
+    """
+    n = patches.shape[-1]
+    return Layout(window_corners(positions, n, shape), n, shape).add(patches)
+
+
+class Layout:
+    """Where the windows of some positions lie, for code that places the same patches many times.
+
+    Parameters
+    ----------
+    corners : (positions, 2) int64
+        First row and column of each window.
+    n_pixels
+        N, the side of a window.
+    shape
+        Rows and columns of the canvas.
+    """
+
+    def __init__(self, corners: NDArray[np.int64], n_pixels: int, shape: tuple[int, int]) -> None:
+        self.corners, self.n, self.shape = corners, n_pixels, shape
+
+    def add(self, patches: NDArray, factors: NDArray | None = None) -> NDArray:
+        """Return the sum of the patches at their places, each times its factor, (rows, columns)."""
+        canvas = np.zeros(self.shape, dtype=patches.dtype)
+        for k, window in enumerate(self._windows()):
+            canvas[window] += patches[k] if factors is None else factors[k] * patches[k]
+        return canvas
+
+    def products(self, patches: NDArray, canvas: NDArray) -> NDArray:
+        """Return the inner product of each patch with the canvas in its window, (positions,)."""
+        return np.array([np.vdot(patches[k], canvas[window]) for k, window in enumerate(self._windows())])
+
+    def _windows(self) -> Iterator[tuple[slice, slice]]:
+        for row, column in self.corners:
+            yield slice(row, row + self.n), slice(column, column + self.n)

@@ -1,0 +1,1 @@
+"""A run: its hub, plan, stages, provenance and engine."""

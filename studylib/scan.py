@@ -1,0 +1,71 @@
+"""A scan: what an experiment has. No truth, no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.physics.overlap import mean_spacing
+from studylib.physics.simulate import to_counts
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A measured data set.
+
+    Attributes
+    ----------
+    diffraction : (positions, N, N) float32
+        sqrt(counts) / s, centred. Of a file it is a memory map: a large scan is read as it is used.
+    probe : (N, N) complex64
+        sqrt(photons).
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
+    scale
+        s.
+    shape
+        Rows and columns of the frame that the positions refer to.
+    metadata
+        Dose, split, view, seeds and where the data come from.
+    held : (positions, N, N) unsigned integers
+        Counts of the same positions that no arm is fitted to; None where there are none.
+    held_share
+        Mean of `held` as a share of the mean of `counts`.
+    """
+
+    diffraction: NDArray[np.float32]
+    probe: NDArray[np.complex64]
+    positions: NDArray[np.float64]
+    scale: float
+    shape: tuple[int, int]
+    metadata: dict[str, Any]
+    held: NDArray[np.unsignedinteger] | None = None
+    held_share: float = 0.0
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """Return the photons counted, (positions, N, N) float32, whole numbers."""
+        return to_counts(self.diffraction, self.scale).astype(np.float32)
+
+    @property
+    def n_pixels(self) -> int:
+        """Return N."""
+        return self.probe.shape[0]
+
+    @property
+    def photons(self) -> float:
+        """Return the mean photons per pattern implied by s, the inverse of `simulate.intensity_scale`."""
+        return (self.scale * self.n_pixels / 2) ** 2
+
+    @property
+    def fluence(self) -> float:
+        """Return the fluence: photons per object pixel of all patterns together, photons / spacing^2."""
+        return self.photons / mean_spacing(self.positions) ** 2
+
+    def take(self, indices: NDArray[np.intp]) -> Scan:
+        """Return the scan at some of its positions."""
+        held = None if self.held is None else self.held[indices]
+        return replace(self, diffraction=self.diffraction[indices], positions=self.positions[indices], held=held)
