@@ -8,8 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+from studylib.arms.registry import USUAL, arms
+from studylib.design import PROBES, SAMPLES
 from studylib.errors import InputError, StudyError
 from studylib.run.plan import Run
+
+UNFIT = 3
+"""Exit status of a run that finished, with arms that did not learn."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,9 +37,9 @@ def parser() -> argparse.ArgumentParser:
     dense.add_argument("--profile", default="laptop", help="smoke, laptop or full")
     dense.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
     dense.add_argument("--backend", default="torch", help="torch or tensorflow")
-    dense.add_argument("--algorithm", default="LSQML", help="pty-chi's engine: LSQML or rPIE")
-    dense.add_argument("--refine", action="store_true", help="extra row: PtyChi started from PtychoPINN's image")
-    dense.add_argument("--adapt-epochs", default="0", help="extra row: PtychoPINN trained on, on each split itself")
+    dense.add_argument("--arms", nargs="+", default=list(USUAL), help="keys of the arms: " + ", ".join(arms()))
+    dense.add_argument("--sample", default="leaves", help="kind of object: " + ", ".join(SAMPLES))
+    dense.add_argument("--probe", default="zone-plate", help="kind of probe: " + ", ".join(PROBES))
     dense.add_argument("--replicate", default="0", help="number of the repetition: moves every seed")
     dense.add_argument("--cores", type=int, default=os.cpu_count() or 2)
     dense.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
@@ -56,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return 0, 1 for a failed stage, 2 for bad input."""
+    """Run a command; return 0, 1 for a failed stage, 2 for bad input, 3 when an arm did not learn."""
     options = parser().parse_args(arguments)
     try:
         return COMMANDS[options.command](options)
@@ -78,8 +83,8 @@ def _dense(options: argparse.Namespace) -> int:
         sha, name = hashlib.sha256(base.read_bytes()).hexdigest(), base.name
     run = Run.checked(
         dose=options.dose, view=options.view, splits=options.splits, profile=options.profile,
-        backend=options.backend, replicate=options.replicate, algorithm=options.algorithm,
-        refine=options.refine, adapt_epochs=options.adapt_epochs, base_name=name, base_sha256=sha,
+        backend=options.backend, replicate=options.replicate, arms=options.arms,
+        sample=options.sample, probe=options.probe, base_name=name, base_sha256=sha,
     )  # fmt: skip
     hub = Hub(Path(options.hub))
     if options.collect_only:
@@ -87,10 +92,10 @@ def _dense(options: argparse.Namespace) -> int:
         return 0
     if options.post_verify_only:
         _existing(options.hub)
-        engine.finish(hub, print)
-        return 0
-    engine.execute(hub, run, base, options.clobber, options.cores)
-    return 0
+        unfit = engine.finish(hub, print)
+    else:
+        unfit = engine.execute(hub, run, base, options.clobber, options.cores)
+    return UNFIT if unfit else 0
 
 
 def _existing(path: str):

@@ -6,26 +6,21 @@ Everything here is frozen. A stage receives the part it needs; nothing reads a g
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studylib.errors import InputError
 
 STUDY_ID = "STUDY-SYNTH-FLY64-DOSE-OVERLAP-001"
-MODELS = ("PtychoPINN", "Baseline", "PtyChi")
-METRICS = ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50")
+METRICS = ("mae", "mse", "psnr", "ssim", "ms_ssim", "ms_ssim_raw", "frc50")
 CHANNELS = ("amplitude", "phase")
 SPLITS = ("train", "test")
 DOSES = (1_000, 10_000, 100_000)
 VIEWS = {"dense": 0.7, "sparse": 0.2}
-ARMS = ("baseline", "pinn")
 BACKENDS = ("torch", "tensorflow")
-ALGORITHMS = ("LSQML", "rPIE", "adapt")
-"""What reconstructs a split from its own patterns; adapt lets PtychoPINN go on training on them."""
-STARTS = ("flat", "PtychoPINN")
-EXTRAS = {"adapt": "PtychoPINN+adapt", "from_pinn": "PtyChi from PtychoPINN"}
-"""Rows of a comparison beside MODELS, by the folder of phase F that they come from."""
+SAMPLES = ("leaves", "two-materials", "phase", "thick", "natural", "siemens")
+PROBES = ("zone-plate", "smooth", "diffuser")
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
@@ -120,22 +115,6 @@ class TrainingSettings(Frozen):
         return fluence >= self.skips_from
 
 
-class IterationSettings(Frozen):
-    """pty-chi's LSQML or rPIE."""
-
-    epochs: int = Field(100, ge=1)
-    batch_size: int = Field(96, ge=1)
-    noise_model: Literal["poisson", "gaussian"] = "gaussian"
-    """LSQML's; what each is worth is in docs/lsqml.md."""
-    batching: Literal["random", "compact"] = "compact"
-    momentum: float = Field(0.5, ge=0)
-    """Of LSQML's acceleration."""
-    alpha: float = Field(0.1, ge=0, le=1)
-    """Of rPIE's denominator (1 - alpha) |P|^2 + alpha max|P|^2."""
-    step: float = Field(0.1, gt=0)
-    """Of rPIE's update: pty-chi adds up the updates of a batch, and with 1 the object blows up (docs/lsqml.md)."""
-
-
 class StudyDesign(Frozen):
     """Every setting of a run."""
 
@@ -148,10 +127,8 @@ class StudyDesign(Frozen):
     splits: tuple[str, ...] = SPLITS
     seeds: Seeds = Seeds()
     sample: SampleSettings = SampleSettings()
-    grouping: GroupingSettings = GroupingSettings()
-    pinn: TrainingSettings
-    baseline: TrainingSettings
-    iteration: IterationSettings = IterationSettings()
+    arms: dict[str, dict[str, Any]] = {}
+    """What the profile sets of each arm's settings, by key, over what was chosen by split counts."""
     ms_ssim_sigma: float = Field(1.0, ge=0)
     """Gaussian pre-blur of both images before MS-SSIM, pixels."""
     max_registration_px: float = Field(2.0, gt=0)
@@ -168,23 +145,17 @@ class StudyDesign(Frozen):
 # Few patterns: a wide strip is held out so that its groups are like the others.
 _SMOKE = {"steps": 300, "evaluations": 5, "learning_rate": 2e-3, "validation_fraction": 0.2}
 
+_FULL = {"steps": 20_000, "patterns_per_step": 64, "width": 64}
+
 _PROFILES: dict[str, dict] = {
     "smoke": {
         "sample": {"object_size": 256, "n_pixels": 32},
-        "pinn": _SMOKE,
-        "baseline": _SMOKE,
-        "iteration": {"epochs": 15},
+        "arms": {"pinn": _SMOKE, "baseline": _SMOKE, "ptychi": {"epochs": 15}, "map": {"iterations": 60}},
     },
-    "laptop": {
-        # A supervised step takes less time than a physics-informed one: both train equally long.
-        "pinn": {"steps": 1_200},
-        "baseline": {"steps": 1_700},
-    },
+    "laptop": {},
     "full": {
         "sample": {"object_size": 880, "scan_step": 5.0},
-        "pinn": {"steps": 20_000, "patterns_per_step": 64, "width": 64},
-        "baseline": {"steps": 20_000, "patterns_per_step": 64, "width": 64},
-        "iteration": {"epochs": 100},
+        "arms": {"pinn": _FULL, "baseline": _FULL},
     },
 }
 
@@ -218,6 +189,16 @@ def check_replicate(replicate: object) -> int:
     return _whole("replicate", replicate, MAX_REPLICATE)
 
 
+def check_sample(sample: object) -> str:
+    """Return the kind of object, or raise InputError."""
+    return _one_of("sample", sample, SAMPLES)
+
+
+def check_probe(probe: object) -> str:
+    """Return the kind of probe, or raise InputError."""
+    return _one_of("probe", probe, PROBES)
+
+
 def check_view(view: object) -> str:
     """Return the view, or raise InputError."""
     return _one_of("view", view, tuple(VIEWS))
@@ -236,28 +217,3 @@ def check_profile(profile: object) -> str:
 def check_backend(backend: object) -> str:
     """Return the Keras backend, or raise InputError."""
     return _one_of("backend", backend, BACKENDS)
-
-
-def check_arm(arm: object) -> str:
-    """Return the network arm, or raise InputError."""
-    return _one_of("arm", arm, ARMS)
-
-
-def check_algorithm(algorithm: object) -> str:
-    """Return the algorithm of phase F, or raise InputError."""
-    return _one_of("algorithm", algorithm, ALGORITHMS)
-
-
-def check_start(start: object) -> str:
-    """Return what an iterative reconstruction starts from, or raise InputError."""
-    return _one_of("start", start, STARTS)
-
-
-def check_extras(extras: str) -> tuple[str, ...]:
-    """Return the extra rows, given as words, or raise InputError."""
-    return tuple(_one_of("extras", word, tuple(EXTRAS)) for word in extras.split())
-
-
-def check_epochs(epochs: object) -> int:
-    """Return a number of epochs, or raise InputError."""
-    return _whole("adapt_epochs", epochs, 10_000)

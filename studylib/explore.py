@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from skimage.measure import profile_line
 
 from studylib import figures
-from studylib.design import DOSES, MODELS, StudyDesign
+from studylib.arms.registry import settings_of
+from studylib.design import DOSES, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
 from studylib.io import dataset
 from studylib.io.files import read_json
-from studylib.judge.compare import channels, read_images
-from studylib.physics import grouping, windows
+from studylib.judge.compare import channels, read_images, read_phase
+from studylib.physics import forward, grouping, windows
 from studylib.physics.likelihood import poisson_loss
 from studylib.run.hub import Hub
 from studylib.run.provenance import ROOT
@@ -53,6 +54,11 @@ class Choice:
     def truth(self) -> NDArray[np.complex64]:
         """Return the true object, (rows, columns)."""
         return dataset.load_truth(self.hub.phase_d(self.dose, self.view, self.split), MAKE)
+
+    def phase(self) -> NDArray[np.float32]:
+        """Return the true phase in the scored box, unwrapped."""
+        path = self.hub.comparison(self.dose, self.view, self.split) / "reconstructions.npz"
+        return read_phase(path, MAKE)
 
     def images(self) -> dict[str, NDArray[np.complex64]]:
         """Return truth and arms in the scanned box."""
@@ -94,12 +100,20 @@ def picker(found: list[Choice]) -> widgets.Dropdown:
 
 def arms(control: widgets.Dropdown) -> widgets.Widget:
     """Return the picture of one arm beside the truth, with a choice of arm and quantity."""
-    arm = widgets.ToggleButtons(options=list(MODELS), description="arm")
+    arm = widgets.ToggleButtons(description="arm")
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
+
+    def offer(change) -> None:
+        arm.options = [name for name in control.value.images() if name != "truth"]
+
+    control.observe(offer, "value")
+    offer(None)
 
     def draw(choice: Choice, arm: str, quantity: str) -> None:
         images = choice.images()
-        image, truth = channels(images[arm], images["truth"])[quantity]
+        if arm not in images:
+            return
+        image, truth = channels(images[arm], images["truth"], choice.phase())[quantity]
         display(_pictures({"truth": truth, arm: image}, {"error": image - truth}, quantity))
 
     return _panel(draw, {"choice": control, "arm": arm, "quantity": quantity}, [arm, quantity])
@@ -117,7 +131,7 @@ def dose(control: widgets.Dropdown) -> widgets.Widget:
         scan = choice.scan()
         where = scan.positions[position : position + 1]
         patch = windows.extract(choice.truth(), where, scan.n_pixels)[0]
-        probe = scan.probe * np.sqrt(photons / choice.dose)
+        probe = forward.probes_at(scan.probe, where)[0] * np.sqrt(photons / choice.dose)
         display(_one_pattern(patch, probe, np.random.default_rng(position)))
 
     return _panel(draw, {"choice": control, "photons": photons, "position": position}, [photons, position])
@@ -183,7 +197,8 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
 
     def draw(choice: Choice, chosen: int) -> None:
         scan, design = choice.scan(), choice.design()
-        members = grouping.group(scan.positions, design.grouping, design.seeds.grouping)[chosen]
+        settings = settings_of("pinn", design, scan)[0].grouping
+        members = grouping.group(scan.positions, settings, design.seeds.grouping)[chosen]
         with scatter.batch_update():
             for trace, where in zip(scatter.data, (slice(None), members[1:], members[:1]), strict=True):
                 trace.x, trace.y = scan.positions[where].T
@@ -209,7 +224,7 @@ def profiles(control: widgets.Dropdown) -> widgets.Widget:
 
     def draw(choice: Choice, quantity: str, **ends: int) -> None:
         images = choice.images()
-        pairs = {m: channels(images[m], images["truth"])[quantity] for m in images if m != "truth"}
+        pairs = {m: channels(images[m], images["truth"], choice.phase())[quantity] for m in images if m != "truth"}
         display(
             _profile({"truth": next(iter(pairs.values()))[1]} | {m: p[0] for m, p in pairs.items()}, quantity, ends)
         )
@@ -224,7 +239,7 @@ def _profile(pictures: dict[str, NDArray], quantity: str, ends: dict[str, int]) 
     where.plot([ends["x0"], ends["x1"]], [ends["y0"], ends["y1"]], color="#d55e00")
     for name, picture in pictures.items():
         along = profile_line(picture, (ends["y0"], ends["x0"]), (ends["y1"], ends["x1"]), mode="nearest")
-        curve.plot(along, label=name, color=figures.COLOURS.get(name, "grey"), lw=2 if name == "truth" else 1)
+        curve.plot(along, label=name, color=figures.colour(name), lw=2 if name == "truth" else 1)
     curve.set(xlabel="pixels along the line", ylabel=quantity)
     curve.legend(fontsize=8)
     return figure

@@ -8,17 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from studylib.design import MODELS
+from studylib.arms.registry import arms as arms_by_key
 
 if TYPE_CHECKING:
     from studylib.judge.compare import Comparison
     from studylib.scan import Scan
 
-COLOURS = {
-    "PtychoPINN": "#0072b2", "Baseline": "#e69f00", "PtyChi": "#009e73",
-    "PtychoPINN+adapt": "#56b4e9", "PtyChi from PtychoPINN": "#cc79a7",
-}  # fmt: skip
-"""Okabe-Ito: told apart by the colour-blind too."""
+
+def colour(name: str) -> str:
+    """Return the colour of an arm by its name; grey for truth and constant."""
+    return next((arm.colour for arm in arms_by_key().values() if arm.name == name), "#888888")
 
 
 def _scale_bar(axes, shape: tuple[int, int]) -> None:
@@ -32,8 +31,8 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     """Draw truth and arms below one another: the scanned box, its middle magnified, the error."""
     from studylib.judge.compare import channels
 
-    pairs = {m: channels(image, comparison.truth)[channel] for m, image in comparison.images.items()}
-    truth = pairs[MODELS[0]][1]
+    pairs = {m: channels(image, comparison.truth, comparison.phase)[channel] for m, image in comparison.images.items()}
+    truth = next(iter(pairs.values()))[1]
     rows, columns = truth.shape
     side = min(rows, columns) // 2
     middle = (slice((rows - side) // 2, (rows + side) // 2), slice((columns - side) // 2, (columns + side) // 2))
@@ -71,10 +70,10 @@ def ring_correlation(rows: list[dict[str, float]]) -> Figure:
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     frequency = [row["frequency"] for row in rows]
-    for model in (m for m in COLOURS if f"{m}_phase" in rows[0]):
+    for model in (name.removesuffix("_phase") for name in rows[0] if name.endswith("_phase")):
         for channel, style in (("phase", "-"), ("amplitude", "--")):
             curve = [row[f"{model}_{channel}"] for row in rows]
-            axes.plot(frequency, curve, style, color=COLOURS[model], label=f"{model} {channel}")
+            axes.plot(frequency, curve, style, color=colour(model), label=f"{model} {channel}")
     axes.axhline(0.5, color="grey", lw=0.8)
     axes.set(xlabel="spatial frequency / Nyquist", ylabel="FRC with the truth", ylim=(-0.1, 1.02), xlim=(0, 1))
     axes.legend(fontsize=7, ncols=3)

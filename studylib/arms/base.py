@@ -35,6 +35,10 @@ class Arm(ABC):
         Whether its training needs the true object; such an arm drops out where there is none.
     after
         Keys of the arms whose image it starts from.
+    trained_by
+        Key of the arm whose training it loads; empty where it needs none. An arm that trains loads its own.
+    has_forward_model
+        Whether it computes expected patterns; only a plain supervised network does not.
     """
 
     name: ClassVar[str]
@@ -44,6 +48,8 @@ class Arm(ABC):
     trains: ClassVar[bool] = False
     needs_truth: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
+    trained_by: ClassVar[str] = ""
+    has_forward_model: ClassVar[bool] = True
 
     def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
         """Train on the training half of a view; arms that train say how.

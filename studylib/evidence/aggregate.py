@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from studylib.design import METRICS, MODELS
+from studylib.design import METRICS
 
 
 def _cell(value: float | None, digits: int = 4) -> str:
-    return "never" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def tables(summary: dict[str, Any]) -> str:
@@ -20,18 +20,24 @@ def tables(summary: dict[str, Any]) -> str:
         lines += ["|---|" + "---|" * (2 * len(METRICS) + 2)]
         for model, table in job["metrics"].items():
             cells = [_cell(table[m][c]) for m in METRICS for c in ("phase", "amplitude")]
-            cells += [_cell(table[c]["value"], 1) for c in ("computation_time_s", "peak_memory_mib")]
+            cells += [_cell(table.get(c, {}).get("value"), 1) for c in ("computation_time_s", "peak_memory_mib")]
             lines.append(f"| {model} | " + " | ".join(cells) + " |")
-        lines.append("")
+        lines += ["", *notes(job)]
     return "\n".join(lines)
+
+
+def notes(job: dict[str, Any]) -> list[str]:
+    """Return a line for each arm that did not learn and for each channel without scores."""
+    told = [f"{name}: {s['status']}, {s['reason']}" for name, s in job["arms"].items() if s["status"] != "ok"]
+    told += [f"{channel}: no scores, {reason}" for channel, reason in job["channels"].items() if reason]
+    return [f"- {line}" for line in told] + [""] * bool(told)
 
 
 def report(summary: dict[str, Any]) -> str:
     """Return the mean over jobs, phase first."""
     lines = ["# Aggregate Report", "", f"Mean over {summary['n_success']} comparison(s).", ""]
     lines += ["| Model | MS-SSIM phase | MS-SSIM amplitude | MAE phase | MAE amplitude |", "|---|---|---|---|---|"]
-    for model in MODELS:
-        a = summary["aggregate_metrics"][model]
+    for model, a in summary["aggregate_metrics"].items():
         cells = [a[m][f"mean_{c}"] for m in ("ms_ssim", "mae") for c in ("phase", "amplitude")]
         lines.append(f"| {model} | " + " | ".join(_cell(c) for c in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -40,7 +46,7 @@ def report(summary: dict[str, Any]) -> str:
 def highlights(summary: dict[str, Any]) -> str:
     """Return one line a model."""
     out = []
-    for model in MODELS:
-        a = summary["aggregate_metrics"][model]
-        out.append(f"{model}: phase MS-SSIM {a['ms_ssim']['mean_phase']:.3f}, phase MAE {a['mae']['mean_phase']:.6f}\n")
+    for model, a in summary["aggregate_metrics"].items():
+        told = _cell(a["ms_ssim"]["mean_phase"], 3), _cell(a["mae"]["mean_phase"], 6)
+        out.append(f"{model}: phase MS-SSIM {told[0]}, phase MAE {told[1]}\n")
     return "".join(out)

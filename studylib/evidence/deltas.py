@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 Table = dict[str, dict[str, dict[str, Any]]]
 """Numbers by model, metric and channel."""
 
+MINE = "PtychoPINN"
 OTHERS = ("Baseline", "PtyChi")
+CONSTANT = "constant"
+"""Name of the row of the best constant image."""
 LABELS = {"ms_ssim": "MS-SSIM", "mae": "MAE"}
 DECIMALS = {"ms_ssim": 3, "mae": 6}
 ORDER = [(metric, other) for metric in ("ms_ssim", "mae") for other in OTHERS]
 
 
-def deltas_of(table: Table) -> dict[str, Any]:
-    """Return the deltas of one comparison table (model -> metric -> channel)."""
-    return {
-        f"vs_{other}": {
-            metric: {
-                channel: table["PtychoPINN"][metric][channel] - table[other][metric][channel]
-                for channel in ("amplitude", "phase")
-            }
-            for metric in ("ms_ssim", "mae")
-        }
-        for other in OTHERS
-    }
+def delta(table: Table, unfit: Collection[str], other: str) -> dict[str, dict[str, float | None]]:
+    """Return PtychoPINN - other, by metric and channel.
+
+    Parameters
+    ----------
+    table
+        Scores by model, metric and channel.
+    unfit
+        Names of the models whose scores are not to be compared, because they did not learn.
+    other
+        Name of the other model.
+
+    Returns
+    -------
+    None where one of the two is not in the table, did not learn, or has no score in a channel
+    """
+    fit = all(name in table and name not in unfit for name in (MINE, other))
+
+    def difference(metric: str, channel: str) -> float | None:
+        pair = [table[name][metric][channel] for name in (MINE, other)] if fit else [None]
+        return None if None in pair else pair[0] - pair[1]
+
+    return {metric: {c: difference(metric, c) for c in ("amplitude", "phase")} for metric in LABELS}
+
+
+def deltas_of(table: Table, unfit: Collection[str] = ()) -> dict[str, Any]:
+    """Return the deltas of the original study (STUDY-001) of one comparison table."""
+    return {f"vs_{other}": delta(table, unfit, other) for other in OTHERS}
+
+
+def deltas_by_arm(table: Table, unfit: Collection[str] = ()) -> dict[str, Any]:
+    """Return the deltas against every other model of the table, by its name."""
+    return {name: delta(table, unfit, name) for name in table if name not in (MINE, CONSTANT, *OTHERS)}
 
 
 def signed(value: float | None, metric: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studylib.design import MODELS
+from studylib.evidence.aggregate import notes
 from studylib.evidence.deltas import highlights
 
 THRESHOLD = 0.80
@@ -35,11 +35,14 @@ def digest(summary: dict[str, Any], deltas: dict[str, Any] | None, split: str) -
         lines += [f"Deltas on the {split} split:", "", "```", highlights(deltas).rstrip("\n"), "```", ""]
     lines += ["## MS-SSIM Sanity Check", "", f"Best over splits; OK from {THRESHOLD:.2f} in phase.", ""]
     lines += ["| Model | Amplitude | Phase | Status |", "|---|---|---|---|"]
-    for model in MODELS:
-        scores = summary["aggregate_metrics"].get(model, {}).get("ms_ssim")
-        if scores:
-            a, p = scores["best_amplitude"], scores["best_phase"]
-            lines.append(f"| {model} | {a:.3f} | {p:.3f} | {'OK' if p >= THRESHOLD else 'LOW'} |")
+    unfit = {n for job in summary["jobs"] for n, told in job.get("arms", {}).items() if told["status"] != "ok"}
+    for model, scores in ((m, a["ms_ssim"]) for m, a in summary["aggregate_metrics"].items()):
+        a, p = scores["best_amplitude"], scores["best_phase"]
+        word = "DID NOT LEARN" if model in unfit else "n/a" if p is None else "OK" if p >= THRESHOLD else "LOW"
+        cells = ["n/a" if value is None else f"{value:.3f}" for value in (a, p)]
+        lines.append(f"| {model} | {cells[0]} | {cells[1]} | {word} |")
+    told = [line for job in summary["jobs"] if "arms" in job for line in notes(job)]
+    lines += ["", "## Remarks", "", *told] if told else []
     return "\n".join(lines) + "\n"
 
 

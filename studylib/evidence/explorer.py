@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib import figures
 from studylib.design import CHANNELS
-from studylib.judge.compare import channels, read_images
+from studylib.judge.compare import channels, read_images, read_phase
 from studylib.run.hub import Hub
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +33,8 @@ def explorer(hub: Hub, dose: int, view: str, splits: list[str]) -> str:
         Those that were compared; the last is shown first.
     """
     data = {split: _pictures(hub.comparison(dose, view, split) / "reconstructions.npz") for split in splits}
+    names = {name for told in data.values() for name in told["phase"]["pictures"]}
+    data["colours"] = {name: figures.colour(name) for name in sorted(names)}
     plotly = (files("plotly") / "package_data/plotly.min.js").read_bytes()
     return (
         (HERE / "explorer.html")
@@ -48,10 +51,10 @@ def _packed(content: bytes) -> str:
 def _pictures(path: Path) -> dict:
     """Return the pictures of one split: for each quantity and arm 8 bit values, and what they mean."""
     members = read_images(path, "run notebook 05_compare again")
-    truth = members.pop("truth")
+    truth, phase = members.pop("truth"), read_phase(path, "run notebook 05_compare again")
     told: dict = {"rows": truth.shape[0], "columns": truth.shape[1]}
     for channel in CHANNELS:
-        pictures = {m: channels(image, truth)[channel] for m, image in members.items()}
+        pictures = {m: channels(image, truth, phase)[channel] for m, image in members.items()}
         true = next(iter(pictures.values()))[1]
         all_of_it = {"truth": true} | {m: pair[0] for m, pair in pictures.items()}
         shown = np.percentile(true, [0.5, 99.5])

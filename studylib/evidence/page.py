@@ -14,55 +14,83 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from studylib import figures
-from studylib.design import ARMS, MODELS, SPLITS
-from studylib.evidence.deltas import LABELS, ORDER, signed
+from studylib.arms.registry import arm
+from studylib.design import SPLITS
+from studylib.evidence.aggregate import notes
+from studylib.evidence.deltas import LABELS, signed
 from studylib.evidence.explorer import MARK
 from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
+from studylib.run.provenance import stamps
 
 
 def delta_table(evidence: dict[str, Any]) -> HTML:
-    """Return the deltas of every split, phase first."""
-    rows = [
-        {"split": split, "delta": f"{LABELS[metric]} vs {other}"}
-        | {c: signed(d[f"vs_{other}"][metric][c], metric) for c in ("phase", "amplitude")}
-        for split, d in reversed(evidence["deltas_by_split"].items())
-        for metric, other in ORDER
-    ]
+    """Return the deltas of every split against every other arm, phase first."""
+    rows = []
+    for split, contract in reversed(evidence["deltas_by_split"].items()):
+        others = {name.removeprefix("vs_"): d for name, d in contract.items()} | evidence["deltas_by_arm"][split]
+        rows += [
+            {"split": split, "delta": f"{LABELS[metric]} vs {other}"}
+            | {c: signed(d[metric][c], metric) for c in ("phase", "amplitude")}
+            for metric in LABELS
+            for other, d in others.items()
+        ]
     return _table(pd.DataFrame(rows))
 
 
 def verdict(evidence: dict[str, Any]) -> HTML:
-    """Return in words who is ahead in the phase of the split that the deltas are of."""
-    told = evidence["deltas"]
-    origin = evidence["provenance"]
+    """Return in words who is ahead in the phase of the split that the deltas are of, and who did not learn."""
+    split, origin = evidence["deltas_split"], evidence["provenance"]
+    told = {name.removeprefix("vs_"): d for name, d in evidence["deltas"].items()} | evidence["deltas_by_arm"][split]
     parts = []
-    for other in MODELS[1:]:
-        better = {"ms_ssim": told[f"vs_{other}"]["ms_ssim"]["phase"], "mae": -told[f"vs_{other}"]["mae"]["phase"]}
+    for other, d in told.items():
+        better = {"ms_ssim": d["ms_ssim"]["phase"], "mae": None if d["mae"]["phase"] is None else -d["mae"]["phase"]}
         words = [
             f"{'ahead' if gain > 0 else 'behind' if gain < 0 else 'level'} in {LABELS[metric]} "
-            f"({signed(told[f'vs_{other}'][metric]['phase'], metric)})"
+            f"({signed(d[metric]['phase'], metric)})"
             for metric, gain in better.items()
+            if gain is not None
         ]
-        parts.append(f"against {other} it is {' and '.join(words)}")
-    where = f"Phase, {evidence['deltas_split']} split, {origin['dose']} photons a pattern, {origin['view']} view"
-    return HTML(f"<p><b>{escape(where)}.</b> PtychoPINN: {escape('; '.join(parts))}.</p>")
+        parts.append(f"against {other} it is {' and '.join(words)}" if words else f"against {other} there is no score")
+    where = f"Phase, {split} split, {origin['dose']} photons per pattern, {origin['view']} view"
+    unfit = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["status"] != "ok"]
+    remark = f"<p>{escape('. '.join(unfit))}.</p>" if unfit else ""
+    return HTML(f"<p><b>{escape(where)}.</b> PtychoPINN: {escape('; '.join(parts))}.</p>{remark}")
 
 
 def score_table(hub: Hub) -> HTML:
-    """Return every model's scores and costs, by split."""
+    """Return every model's scores, costs and status, by split; the row constant is the best constant image."""
     rows = []
     for job in reversed(read_json(hub / SUMMARY, "run 06_evidence")["jobs"]):
         for model, m in job["metrics"].items():
             rows.append(
                 {"split": job["split"], "model": model}
-                | {f"{LABELS[k]} {c}": f"{m[k][c]:.4f}" for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
-                | {"FRC50 phase": "never" if m["frc50"]["phase"] is None else f"{m['frc50']['phase']:.3f}"}
-                | {"seconds": f"{m['computation_time_s']['value']:.1f}", "MiB": f"{m['peak_memory_mib']['value']:.0f}"}
+                | {f"{LABELS[k]} {c}": _cell(m[k][c], 4) for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
+                | {"MS-SSIM phase, no blur": _cell(m["ms_ssim_raw"]["phase"], 4)}
+                | {"FRC50 phase": _cell(m["frc50"]["phase"], 3)}
+                | {"seconds": _cell(m.get("computation_time_s", {}).get("value"), 1)}
+                | {"MiB": _cell(m.get("peak_memory_mib", {}).get("value"), 0)}
+                | {"status": job["arms"].get(model, {"status": "reference"})["status"]}
             )
     return _table(pd.DataFrame(rows))
+
+
+def remarks(hub: Hub) -> HTML:
+    """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
+    jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
+    told = [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
+    told += sorted(
+        f"{record['parameters']['arm']} ran with settings from {record['parameters']['settings_from']}"
+        for name, record in stamps(hub).items()
+        if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
+    )
+    return HTML("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(told)) + "</ul>")
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
@@ -110,16 +138,19 @@ def scan_map(hub: Hub, dose: int, view: str) -> HTML:
     )
 
 
-def curves(hub: Hub, dose: int, view: str) -> HTML:
-    """Return the training curves of both networks."""
-    figure = Figure(figsize=(11, 3.2), layout="constrained")
-    for axes, arm in zip(figure.subplots(1, 2), ARMS, strict=True):
-        folder = hub.phase_e(dose, view, arm)
+def curves(hub: Hub, dose: int, view: str, keys: tuple[str, ...]) -> HTML:
+    """Return the training curves of the arms that were trained."""
+    trained = [key for key in keys if arm(key).trains]
+    if not trained:
+        return HTML("<p>No arm of this run was trained.</p>")
+    figure = Figure(figsize=(5.5 * len(trained), 3.2), layout="constrained")
+    for axes, key in zip(figure.subplots(1, len(trained), squeeze=False)[0], trained, strict=True):
+        folder = hub.phase_e(dose, view, key)
         rows = pd.read_csv(folder / "history.csv")
         flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
         figures.draw_history(axes, rows.to_dict("records"), flat)
-        axes.set_title(arm)
-    return HTML(_figure(figure, "training and held-out loss of both networks over time, and that of a flat object"))
+        axes.set_title(arm(key).name)
+    return HTML(_figure(figure, "training and held-out loss of the networks over time, and that of a flat object"))
 
 
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:

@@ -32,6 +32,13 @@ class MetricDeltas(Strict):
     mae: ChannelDelta
 
 
+class ArmStatus(Strict):
+    """What became of an arm: ok, or why its scores are not compared."""
+
+    status: Literal["ok", "did not learn", "contrast out of bounds"]
+    reason: str
+
+
 class Deltas(Strict):
     """Deltas against both others (STUDY-001)."""
 
@@ -57,6 +64,8 @@ class Provenance(Strict):
     dose: int
     view: str
     splits: list[str]
+    settings: dict[str, dict[str, Any]]
+    """Of every stage that trained or reconstructed: the settings, and where they come from."""
     inputs: dict[RelativePath, Sha256]
     stage_seconds: dict[str, Number]
     commands_document: RelativePath
@@ -70,6 +79,10 @@ class DeltaSummary(Strict):
     deltas_split: str
     deltas: Deltas
     deltas_by_split: dict[str, Deltas]
+    deltas_by_arm: dict[str, dict[str, MetricDeltas]]
+    """PtychoPINN - other for every arm beside the two of `deltas`, by split and by the arm's name."""
+    status: dict[str, dict[str, ArmStatus]]
+    """Whether each arm learned, by split and by the arm's name."""
     provenance: Provenance
 
 

@@ -7,8 +7,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from studylib.design import EXTRAS, METRICS, MODELS
+from studylib.arms.registry import CONTRACT
+from studylib.design import CHANNELS, METRICS
 from studylib.errors import StageError
+from studylib.evidence.deltas import CONSTANT
+from studylib.io.files import read_json
 from studylib.run.hub import Hub
 
 COLUMNS = ["model", "metric", "amplitude", "phase", "value"]
@@ -34,8 +37,21 @@ def read_table(path: Path) -> dict[str, dict[str, dict[str, float | None]]]:
         for row in reader:
             numbers = {c: _number(row[c], name) for c in COLUMNS[2:]}
             table.setdefault(row["model"], {})[row["metric"]] = numbers
-    _complete(table, name)
+    _complete(table, read_status(path.parent), name)
     return table
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """Read status.json of a comparison: what became of each arm, and why a channel has no scores."""
+    status = read_json(folder / "status.json", "run notebook 05_compare again")
+    if set(status) != {"arms", "channels"}:
+        raise StageError(f"{folder.name}/status.json: fields {sorted(status)}, expected arms and channels")
+    return status
+
+
+def unfit(status: dict[str, Any]) -> list[str]:
+    """Return the names of the arms whose scores are not to be compared."""
+    return [name for name, told in status["arms"].items() if told["status"] != "ok"]
 
 
 def _number(text: str | None, name: str) -> float | None:
@@ -50,16 +66,18 @@ def _number(text: str | None, name: str) -> float | None:
     return value
 
 
-def _complete(table: dict, name: str) -> None:
-    if set(table) - set(EXTRAS.values()) != set(MODELS):
-        raise StageError(f"{name}: models {sorted(table)}, expected {sorted(MODELS)}")
+def _complete(table: dict, status: dict[str, Any], name: str) -> None:
+    expected = {*status["arms"], CONSTANT}
+    if set(table) != expected:
+        raise StageError(f"{name}: models {sorted(table)}, expected {sorted(expected)}")
+    scored = [channel for channel in CHANNELS if not status["channels"][channel]]
     for model, metrics in table.items():
         for metric in METRICS:
             row = metrics.get(metric)
-            # frc50 is empty where the curve never crosses.
-            if row is None or (metric != "frc50" and None in (row["amplitude"], row["phase"])):
+            # frc50 is empty where the curve never crosses, a channel where its truth has no contrast.
+            if row is None or (metric != "frc50" and None in [row[channel] for channel in scored]):
                 raise StageError(f"{name}: {model} {metric} is incomplete")
-        for cost in COSTS:
+        for cost in COSTS if model != CONSTANT else ():
             if metrics.get(cost, {}).get("value") is None:
                 raise StageError(f"{name}: {model} {cost} is incomplete")
 
@@ -79,26 +97,30 @@ def summarise(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, An
         jobs.append(
             {
                 "dose": dose, "view": view, "split": split, "status": "success",
-                "comparison_metrics": hub.relative(path), "metrics": table,
+                "comparison_metrics": hub.relative(path), "metrics": table, **read_status(path.parent),
             }
         )  # fmt: skip
+    models = dict.fromkeys([*CONTRACT, *(m for table in tables for m in table)])
     return {
         "n_jobs": len(jobs),
         "n_success": len(jobs),
         "n_failed": 0,
         "jobs": jobs,
-        "aggregate_metrics": {model: _aggregate([t[model] for t in tables]) for model in MODELS},
+        "aggregate_metrics": {model: _aggregate([t[model] for t in tables if model in t]) for model in models},
         "phase_c_metadata_compliance": _compliance(hub, dose),
     }
 
 
-def _aggregate(tables: list[dict]) -> dict[str, dict[str, float]]:
-    out: dict[str, dict[str, float]] = {}
+def _aggregate(tables: list[dict]) -> dict[str, dict[str, float | None]]:
+    """Return mean and best over the tables; None where a model was not run or a channel has no scores."""
+    out: dict[str, dict[str, float | None]] = {}
     for metric in ("ms_ssim", "mae"):
-        values = {c: [t[metric][c] for t in tables] for c in ("amplitude", "phase")}
-        out[metric] = {f"mean_{c}": sum(v) / len(v) for c, v in values.items()}
-        if metric == "ms_ssim":
-            out[metric] |= {f"best_{c}": max(v) for c, v in values.items()}
+        out[metric] = {}
+        for c in ("amplitude", "phase"):
+            values = [t[metric][c] for t in tables if t[metric][c] is not None]
+            out[metric][f"mean_{c}"] = sum(values) / len(values) if values else None
+            if metric == "ms_ssim":
+                out[metric][f"best_{c}"] = max(values, default=None)
     return out
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-from studylib.design import DOSES, MODELS, VIEWS
+from studylib.design import DOSES, VIEWS
 from studylib.errors import InputError, StageError
 from studylib.evidence.deltas import OTHERS, deltas_of
 from studylib.evidence.index import failure
@@ -103,7 +103,7 @@ def table(conditions: dict[tuple[int, str], dict[int, Scores]], failed: list[str
         "|---|---|---|" + "---|" * len(SCORES),
     ]  # fmt: skip
     for dose, view in order:
-        for model in MODELS:
+        for model in dict.fromkeys(m for r in conditions[dose, view].values() for m in r):
             runs = list(conditions[dose, view].values())
             cells = [_cell([r[model][metric][column] for r in runs], digits) for _, metric, column, digits in SCORES]
             lines.append(f"| {dose} | {view} | {model} | " + " | ".join(cells) + " |")

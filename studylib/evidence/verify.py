@@ -78,20 +78,31 @@ def _deltas(hub: Hub) -> Problems:
     origin = content["provenance"]
     for split in origin["splits"]:
         folder = hub.comparison(origin["dose"], origin["view"], split)
-        again = deltas.deltas_of(summary.read_table(folder / "comparison_metrics.csv"))
-        for other, metrics in again.items():
-            for metric, pair in metrics.items():
-                for channel, value in pair.items():
-                    told = content["deltas_by_split"][split][other][metric][channel]
-                    same = told is not None and math.isclose(told, value, rel_tol=0, abs_tol=1e-12)
-                    where = f"{split} {other} {metric} {channel}"
-                    yield None if same else f"delta {where}: file says {told}, the tables give {value}"
+        table, status = summary.read_table(folder / "comparison_metrics.csv"), summary.read_status(folder)
+        unfit = summary.unfit(status)
+        yield None if content["status"][split] == status["arms"] else f"status of {split} is not that of its comparison"
+        for name, make in (("deltas_by_split", deltas.deltas_of), ("deltas_by_arm", deltas.deltas_by_arm)):
+            yield from _same_deltas(f"{split} {name}", content[name][split], make(table, unfit))
         for picture in PICTURES:
             yield None if (folder / picture).is_file() else f"{hub.relative(folder / picture)} is missing"
     head = content["deltas"] == content["deltas_by_split"][content["deltas_split"]]
     yield None if head else "deltas are not those of deltas_split"
     fresh = summary.summarise(hub, origin["dose"], origin["view"], origin["splits"])
     yield None if fresh == read_json(hub / SUMMARY, "") else f"{SUMMARY} does not follow from the tables"
+
+
+def _same_deltas(where: str, told: dict, again: dict) -> Problems:
+    """Compare deltas by other arm, metric and channel."""
+    yield None if told.keys() == again.keys() else f"{where}: arms {sorted(told)}, the tables give {sorted(again)}"
+    for other, metrics in again.items():
+        for metric, pair in metrics.items():
+            for channel, value in pair.items():
+                given = told.get(other, {}).get(metric, {}).get(channel)
+                same = (
+                    given is None if value is None else given is not None and math.isclose(given, value, abs_tol=1e-12)
+                )
+                here = f"{where} {other} {metric} {channel}"
+                yield None if same else f"delta {here}: file says {given}, the tables give {value}"
 
 
 def _texts(hub: Hub) -> Problems:

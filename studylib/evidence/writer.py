@@ -40,9 +40,12 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
     except Exception:
         (hub / DELTAS).unlink(missing_ok=True)
         raise
-    by_split = {job["split"]: deltas.deltas_of(job["metrics"]) for job in content["jobs"]}
+    by_split = {job["split"]: deltas.deltas_of(job["metrics"], summary.unfit(job)) for job in content["jobs"]}
+    by_arm = {job["split"]: deltas.deltas_by_arm(job["metrics"], summary.unfit(job)) for job in content["jobs"]}
+    more = {"deltas_by_arm": by_arm, "status": {job["split"]: job["arms"] for job in content["jobs"]}}
     chosen = "test" if "test" in by_split else splits[0]
-    result = write_deltas(hub, by_split, chosen, provenance.collect(hub, dose=dose, view=view, splits=splits))
+    origin = provenance.collect(hub, dose=dose, view=view, splits=splits)
+    result = write_deltas(hub, by_split, chosen, origin, more)
     preview = deltas.preview(by_split[chosen])
     ordered = [s for s in reversed(SPLITS) if s in by_split]
     conditions = {f"dose {dose}, {view}, {split}": by_split[split] for split in ordered}
@@ -61,8 +64,21 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
     return result
 
 
-def write_deltas(hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any]) -> dict[str, Any]:
+def write_deltas(
+    hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any], more: dict[str, Any]
+) -> dict[str, Any]:
     """Validate and write metrics_delta_summary.json and its pretty twin.
+
+    Parameters
+    ----------
+    by_split
+        Deltas of the original study, by split.
+    chosen
+        The split that `deltas` is of.
+    origin
+        Provenance.
+    more
+        deltas_by_arm and status.
 
     Raises
     ------
@@ -75,6 +91,7 @@ def write_deltas(hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[s
         "deltas_split": chosen,
         "deltas": by_split[chosen],
         "deltas_by_split": by_split,
+        **more,
         "provenance": origin,
     }
     try:

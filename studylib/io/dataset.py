@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studylib.errors import InputError
 from studylib.io.files import write_with
-from studylib.io.npz import map_member, read_members
+from studylib.io.npz import map_member, member_names, read_members
 from studylib.physics.forward import FORWARD_MODEL
 from studylib.scan import Scan
 
@@ -29,6 +29,7 @@ def save(
     scan: Scan,
     truth: NDArray[np.complex64],
     patches: NDArray[np.complex64] | None = None,
+    phase: NDArray[np.float32] | None = None,
 ) -> Path:
     """Write a data set; equal input gives equal bytes.
 
@@ -42,6 +43,8 @@ def save(
         The true object.
     patches : (positions, N, N) complex64
         True patches, for supervised training only.
+    phase : (rows, columns) float32
+        True phase, rad, unwrapped, where it spans more than 2 pi.
     """
     metadata = scan.metadata | {
         "schema": SCHEMA,
@@ -61,6 +64,8 @@ def save(
     }
     if patches is not None:
         members["Y"] = patches
+    if phase is not None:
+        members["objectPhase"] = phase.astype(np.float32)
     if scan.held is not None:
         members["heldCounts"] = scan.held
     return write_with(path, lambda file: np.savez(file, **members))
@@ -124,6 +129,16 @@ def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
     truth = read_members(path, ("objectGuess",), remedy)["objectGuess"]
     _expect(truth, "objectGuess", np.complex64, 2, path, remedy)
     return truth
+
+
+def load_phase(path: str | Path, remedy: str = REMEDY) -> NDArray[np.float32] | None:
+    """Read the true phase, unwrapped, (rows, columns) float32; None where the angle of the object is the phase."""
+    path = Path(path)
+    if "objectPhase" not in member_names(path, remedy):
+        return None
+    phase = read_members(path, ("objectPhase",), remedy)["objectPhase"]
+    _expect(phase, "objectPhase", np.float32, 2, path, remedy)
+    return phase
 
 
 def load_patches(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:

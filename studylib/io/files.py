@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import os
 import tempfile
@@ -73,3 +75,20 @@ def read_json(path: str | Path, remedy: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputError("file", path.name, f"valid JSON ({error})", remedy) from error
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write rows as CSV; None is an empty field.
+
+    Raises
+    ------
+    StageError
+        There is no row.
+    """
+    if not rows:
+        raise StageError(f"{path.name} would have no rows")
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_text(path, buffer.getvalue())

@@ -100,19 +100,30 @@ def _content_offset(path: Path, info: zipfile.ZipInfo) -> int:
     return info.header_offset + 30 + name_length + extra_length
 
 
-def _one_member(path: Path, name: str, remedy: str) -> None:
-    """Raise InputError unless the file is an archive that lists the member once."""
+def member_names(path: Path, remedy: str) -> list[str]:
+    """Return the names of an NPZ's members, as often as each is listed.
+
+    Raises
+    ------
+    InputError
+        No such file, or no archive.
+    """
     if not path.is_file():
         raise InputError("file", path.name, "an existing NPZ file", remedy)
     try:
         with zipfile.ZipFile(path) as archive:
-            listed = archive.namelist()
+            return [entry.removesuffix(".npy") for entry in archive.namelist()]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError("file", path.name, f"a readable NPZ ({error})", remedy) from error
-    count = listed.count(f"{name}.npy")
+
+
+def _one_member(path: Path, name: str, remedy: str) -> None:
+    """Raise InputError unless the file is an archive that lists the member once."""
+    listed = member_names(path, remedy)
+    count = listed.count(name)
     if count != 1:
         what = "missing" if count == 0 else f"listed {count} times"
-        have = ", ".join(sorted({entry.removesuffix(".npy") for entry in listed}))
+        have = ", ".join(sorted(set(listed)))
         raise InputError(f"{name} in {path.name}", what, f"one member (file has: {have})", remedy)
 
 

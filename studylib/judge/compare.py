@@ -1,8 +1,8 @@
-"""The comparison: three arms, one canvas, one gauge, one set of metrics. Only this reads the truth."""
+"""The comparison: all arms on one canvas, in one gauge, by one set of metrics. Arrays only; this reads the truth."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,164 +10,174 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.design import CHANNELS, EXTRAS, METRICS, MODELS, StudyDesign
-from studylib.errors import StageError
-from studylib.io import dataset
-from studylib.io.files import read_json
+from studylib.design import CHANNELS, METRICS, StudyDesign
 from studylib.io.npz import read_members
-from studylib.judge import metrics, register
-from studylib.physics.stitch import scanned_box
-from studylib.run.hub import Hub
+from studylib.judge import consistency, metrics, register, scores
+from studylib.physics.stitch import illumination, scanned_box
 from studylib.scan import Scan
 
-ARM_OF = {"PtychoPINN": "pinn", "Baseline": "baseline"}
+CONSTANT = "constant"
+"""Name of the row of the best constant image: what an arm that learned nothing scores."""
+REFERENCE = "MAP"
+"""Name of the arm whose gain over the constant object the others are held against."""
+CONTRAST = (0.05, 5.0)
+"""Least and largest contrast of an arm's image beside the truth's that is taken for an image of the object."""
+PHASE = "truth_phase"
+"""Member of reconstructions.npz that holds the true phase, unwrapped."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The three arms beside the truth, on the scanned box.
+    """The arms beside the truth, in the scored box.
 
     Attributes
     ----------
     truth : (rows, columns) complex64
+    phase : (rows, columns) float32
+        True phase, rad, unwrapped where it spans more than 2 pi.
     images
-        By model, (rows, columns) complex64 in the truth's gauge.
+        By arm, (rows, columns) complex64: scale, global phase and ramp removed.
     rows
-        Tidy table: model, metric, amplitude, phase, value.
+        Tidy table: model, metric, amplitude, phase, value; the row `constant` too.
     cost
-        By model: training_seconds, reconstruction_seconds, peak_memory_mib.
+        By arm: training_seconds, reconstruction_seconds, peak_memory_mib.
     registration
-        By model: shift, gauge, contrast; and the number of MS-SSIM scales.
+        By arm: shift, gauge, contrast; the box, its illumination, and the number of MS-SSIM scales.
+    status
+        `arms`: by arm, status and reason. `channels`: by channel, why it has no scores, or an empty string.
     frc
-        Rows: frequency and one column a model and channel.
+        Rows: frequency and one column for each arm and channel.
     """
 
     truth: NDArray[np.complex64]
+    phase: NDArray[np.float32]
     images: dict[str, NDArray[np.complex64]]
     rows: list[dict[str, Any]]
     cost: dict[str, dict[str, float]]
     registration: dict[str, Any]
+    status: dict[str, dict[str, Any]]
     frc: list[dict[str, float]]
 
 
 def compare_arms(
-    hub: Hub, design: StudyDesign, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
+    canvases: Mapping[str, NDArray[np.complex64]],
+    truth: NDArray[np.complex64],
+    scan: Scan,
+    design: StudyDesign,
+    cost: dict[str, dict[str, float]],
+    phase: NDArray[np.float32] | None = None,
 ) -> Comparison:
-    """Reconstruct with both networks, read the iterative arm, and score all three.
+    """Score every arm against the truth, and say which did not learn.
+
+    Parameters
+    ----------
+    canvases
+        By arm, (rows, columns) complex64 in the frame of the positions.
+    truth : (rows, columns) complex64
+    scan
+        What the arms were given, and the counts that none was fitted to.
+    design
+        Pre-blur of MS-SSIM and the largest shift that is accepted.
+    cost
+        By arm: training_seconds, reconstruction_seconds, peak_memory_mib.
+    phase : (rows, columns) float32
+        True phase, unwrapped; the angle of `truth` when None.
 
     Raises
     ------
     StageError
-        An arm is flat, off the frame, or a number is not finite.
+        An arm that learned lies off the frame, or a number is not finite.
     """
-    source = hub.phase_d(dose, view, split)
-    scan = dataset.load_scan(source, "run notebook 02_overlap first")
-    canvases, cost = _canvases(hub, design, scan, dose, view, split, extras)
-    box = scanned_box(scan.positions)
-    truth = dataset.load_truth(source)[box.slices]
-    images, rows, curves = {}, [], {}
-    registration: dict[str, Any] = {}
-    for model, canvas in canvases.items():
-        image = canvas[box.slices]
-        gauge = register.fit_gauge(image, truth)
-        image = register.apply_gauge(image, gauge)
-        pairs = channels(image, truth)
-        contrast = {c: metrics.refuse_flat(*pairs[c], f"{model} {c}") for c in CHANNELS}
-        shift = register.shift_between(image, truth, design.max_registration_px, model)
-        images[model] = image
-        scores = {c: score(*pairs[c], design.ms_ssim_sigma) for c in CHANNELS}
-        rows += tidy(model, scores, cost[model])
-        registration[model] = {
-            "shift_rows_px": shift[0], "shift_columns_px": shift[1], "scale": gauge.scale,
-            "phase_rad": gauge.phase, "ramp_x_rad_per_px": gauge.ramp_x, "ramp_y_rad_per_px": gauge.ramp_y,
-            "contrast": contrast,
+    light = illumination(scan.probe, scan.positions, scan.shape)
+    region = scores.scored_box(light, scanned_box(scan.positions))
+    box = region.box.slices
+    true = truth[box]
+    true_phase = np.angle(true) if phase is None else phase[box]
+    gains = {name: consistency.gain_over_constant(canvas, scan) for name, canvas in canvases.items()}
+    images, rows, curves, registration, status = {}, [], {}, {}, {}
+    for name, canvas in canvases.items():
+        learned, reason = consistency.learned(gains[name], gains.get(REFERENCE) if name != REFERENCE else None)
+        gauge = register.fit_gauge(canvas[box], true, light[box])
+        image = register.apply_gauge(canvas[box], gauge)
+        contrast = scores.contrast(image, true, true_phase)
+        status[name] = _status(learned, reason, contrast)
+        shift = register.shift_between(image, true, true_phase)
+        if status[name]["status"] == "ok":
+            register.refuse_shift(shift, design.max_registration_px, name)
+        images[name] = image
+        told, _ = scores.score_image(image, true, design.ms_ssim_sigma, true_phase)
+        rows += tidy(name, told, cost[name])
+        registration[name] = gauge.report() | {
+            "shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast,
+            "gain_per_pattern": gains[name].per_pattern, "gain_standard_error": gains[name].standard_error,
         }  # fmt: skip
-        for c in CHANNELS:
-            curves[f"{model}_{c}"] = metrics.frc(*pairs[c])
-    registration["ms_ssim_scales"] = metrics.n_scales(truth.shape)
-    registration["box"] = {"top": box.top, "bottom": box.bottom, "left": box.left, "right": box.right}
-    return Comparison(truth, images, rows, cost, registration, _curve_rows(curves))
+        for channel, (mine, other) in channels(image, true, true_phase).items():
+            curves[f"{name}_{channel}"] = metrics.frc(mine, other)
+    constant = scores.constant_image(true)
+    told, reasons = scores.score_image(constant, true, design.ms_ssim_sigma, true_phase)
+    rows += tidy(CONSTANT, told, None)
+    registration["ms_ssim_scales"] = metrics.n_scales(true.shape)
+    registration["box"] = region.report()
+    return Comparison(
+        true, true_phase.astype(np.float32), images, rows, cost, registration,
+        {"arms": status, "channels": {c: reasons.get(c, "") for c in CHANNELS}}, _curve_rows(curves),
+    )  # fmt: skip
 
 
-def _canvases(
-    hub: Hub, design: StudyDesign, scan: Scan, dose: int, view: str, split: str, extras: tuple[str, ...] = ()
-):
-    """Return each arm's canvas and cost, from the same patterns; the truth is not read here."""
-    from studylib.learn.predict import load_network, reconstruct
-    from studylib.reconstruction import peak_memory_mib
-
-    canvases, cost = {}, {}
-    for model, arm in ARM_OF.items():
-        folder = hub.phase_e(dose, view, arm)
-        remedy = f"run notebook 03_train with arm={arm} first"
-        network = load_network(folder / "model.keras", remedy)
-        training = read_json(folder / "training.json", remedy)
-        start = time.perf_counter()
-        canvases[model] = reconstruct(network, scan, design.grouping, design.seeds.grouping)
-        cost[model] = {
-            "training_seconds": training["seconds"],
-            "reconstruction_seconds": time.perf_counter() - start,
-            "peak_memory_mib": max(training["peak_memory_mib"], peak_memory_mib()),
-        }
-    for extra in ("", *extras):
-        model = EXTRAS.get(extra, "PtyChi")
-        path = hub.phase_f(dose, view, split, extra)
-        found = read_members(path, ("object", "seconds", "peak_memory_mib"), "run notebook 04_reconstruct first")
-        canvases[model] = found["object"]
-        cost[model] = {
-            "training_seconds": cost["PtychoPINN"]["training_seconds"] if extra else 0.0,
-            "reconstruction_seconds": float(found["seconds"]),
-            "peak_memory_mib": float(found["peak_memory_mib"]),
-        }
-    return canvases, cost
+def _status(learned: bool, reason: str, contrast: dict[str, float | None]) -> dict[str, str]:
+    """Return status and reason of an arm."""
+    if not learned:
+        return {"status": "did not learn", "reason": reason}
+    low, high = CONTRAST
+    outside = {c: v for c, v in contrast.items() if v is not None and not low <= v <= high}
+    if outside:
+        told = " and ".join(f"{v:.3g} times the truth's in the {c}" for c, v in outside.items())
+        return {"status": "contrast out of bounds", "reason": f"its contrast is {told} ({low} to {high} is accepted)"}
+    return {"status": "ok", "reason": ""}
 
 
 def read_images(path: Path, remedy: str) -> dict[str, NDArray[np.complex64]]:
-    """Read reconstructions.npz: the truth first, then every arm and extra row that it holds."""
+    """Read reconstructions.npz: the truth first, then every arm that it holds."""
     with np.load(path, allow_pickle=False) as archive:
-        names = [name for name in ("truth", *MODELS, *EXTRAS.values()) if name in archive.files]
+        names = [name for name in archive.files if name != PHASE]
     return read_members(path, names, remedy)
 
 
-def channels(image: NDArray, truth: NDArray) -> dict[str, tuple[NDArray, NDArray]]:
-    """Return amplitude and phase of both, (rows, columns) float64."""
+def read_phase(path: Path, remedy: str) -> NDArray[np.float32]:
+    """Read the true phase, unwrapped, of reconstructions.npz."""
+    return read_members(path, (PHASE,), remedy)[PHASE]
+
+
+def channels(image: NDArray, truth: NDArray, phase: NDArray | None = None) -> dict[str, tuple[NDArray, NDArray]]:
+    """Return amplitude and phase of image and truth, (rows, columns) float64.
+
+    Parameters
+    ----------
+    image, truth : (rows, columns) complex64
+    phase : (rows, columns)
+        True phase, unwrapped; the angle of `truth` when None. The image's phase is taken near it.
+    """
+    true = (np.angle(truth) if phase is None else phase).astype(np.float64)
     return {
         "amplitude": (np.abs(image).astype(np.float64), np.abs(truth).astype(np.float64)),
-        "phase": (register.phase_near(image, truth), register.true_phase(truth)),
+        "phase": (true + np.angle(image * np.conj(truth)), true),
     }
 
 
-def score(image: NDArray, truth: NDArray, sigma: float) -> dict[str, float | None]:
-    """Return every metric of the study for one channel; frc50 is None when it never crosses."""
-    values: dict[str, float | None] = {
-        "mae": metrics.mae(image, truth),
-        "mse": metrics.mse(image, truth),
-        "psnr": metrics.psnr(image, truth),
-        "ssim": metrics.ssim(image, truth),
-        "ms_ssim": metrics.ms_ssim(image, truth, sigma),
-        "frc50": metrics.frc(image, truth).crossing(0.5),
-    }
-    for name, value in values.items():
-        if value is not None and not np.isfinite(value):
-            raise StageError(f"{name} is {value}: not a number that can be compared")
-    return values
-
-
-def tidy(model: str, scores: dict[str, dict], cost: dict[str, float]) -> list[dict[str, Any]]:
+def tidy(model: str, told: dict[str, dict], cost: dict[str, float] | None) -> list[dict[str, Any]]:
     """Return the rows of one model: metrics by channel, then its costs as values."""
     rows: list[dict[str, Any]] = [
-        {"model": model, "metric": m, "amplitude": scores["amplitude"][m], "phase": scores["phase"][m], "value": None}
+        {"model": model, "metric": m, "amplitude": told["amplitude"][m], "phase": told["phase"][m], "value": None}
         for m in METRICS
     ]
-    costs = {
+    costs = cost and {
         "computation_time_s": cost["training_seconds"] + cost["reconstruction_seconds"],
         "peak_memory_mib": cost["peak_memory_mib"],
     }
-    rows += [
+    return rows + [
         {"model": model, "metric": name, "amplitude": None, "phase": None, "value": value}
-        for name, value in costs.items()
+        for name, value in (costs or {}).items()
     ]
-    return rows
 
 
 def _curve_rows(curves: dict[str, metrics.RingCorrelation]) -> list[dict[str, float]]:

@@ -81,8 +81,12 @@ def _interrupted(hub: Hub, run: Run) -> bool:
     return same and not (finished.is_file() and read_json(finished, "")["ok"])
 
 
-def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False, cores: int = 2) -> None:
+def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False, cores: int = 2) -> list[str]:
     """Run all phases; on a crash write analysis/blocker.txt and raise.
+
+    Returns
+    -------
+    Names of the arms that did not learn
 
     Raises
     ------
@@ -95,7 +99,7 @@ def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False,
     try:
         prepare(hub, run, base, clobber)
         with (hub / LOG).open("a", encoding="utf-8") as log:
-            _phases(hub, run, cores, lambda line: _say(log, line))
+            return _phases(hub, run, cores, lambda line: _say(log, line))
     finally:
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
@@ -125,7 +129,7 @@ def _say(log, line: str) -> None:
     log.flush()
 
 
-def _phases(hub: Hub, run: Run, cores: int, say) -> None:
+def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
     plan = stages(run)
     say(f"{provenance.utc_now()} dose {run.dose}, {run.view}, {', '.join(run.splits)}, profile {run.profile}")
     (hub / BLOCKER).unlink(missing_ok=True)
@@ -143,7 +147,7 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> None:
                     else f"      {stage.name}"
                 )
         command = "python -m studylib verify"
-        finish(hub, say)
+        return finish(hub, say)
     except Exception as error:
         scrub(hub)
         log = next((s.log for s in plan if s.command("python", "notebooks") == command), LOG)
@@ -211,8 +215,12 @@ def _tail(path: Path, size: int = 2000) -> str:
         return file.read().decode("utf-8", errors="replace")
 
 
-def finish(hub: Hub, say) -> None:
+def finish(hub: Hub, say) -> list[str]:
     """Render the report, write summary and inventory, verify, and announce success.
+
+    Returns
+    -------
+    Names of the arms that did not learn
 
     Raises
     ------
@@ -235,7 +243,12 @@ def finish(hub: Hub, say) -> None:
     ):  # fmt: skip
         say(f"  {what:<7} {path}")
     say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())
+    status = read_json(hub / DELTAS, "run 06_evidence")["status"]
+    unfit = {n: told for split in status.values() for n, told in split.items() if told["status"] != "ok"}
+    for name, told in unfit.items():
+        say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
+    return list(unfit)
 
 
 def clean(hub: Hub, text: str) -> str:

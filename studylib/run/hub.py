@@ -9,6 +9,7 @@ from pathlib import Path
 from studylib.design import STUDY_ID
 from studylib.errors import InputError, StageError
 from studylib.io.files import write_json
+from studylib.run import paths
 
 FOLDERS = ("plan", "summary", "red", "green", "collect", "cli", "analysis", "data", "notebooks")
 NEW_HUB = "give --hub a new folder, such as reports/my-run"
@@ -100,25 +101,24 @@ class Hub:
 
     def phase_c(self, dose: int, split: str) -> Path:
         """Return the simulated data set of a split."""
-        return self / f"data/phase_c/dose_{dose}/{split}.npz"
+        return self / paths.phase_c(dose, split)
 
     def phase_d(self, dose: int, view: str, split: str) -> Path:
         """Return the data set of a view."""
-        return self / f"data/phase_d/dose_{dose}/{view}/{split}.npz"
+        return self / paths.phase_d(dose, view, split)
 
     def overlap_metrics(self, dose: int, view: str) -> Path:
         """Return the overlap metrics of a view."""
-        return self / f"data/phase_d/dose_{dose}/{view}/overlap_metrics.json"
+        return self / paths.overlap_metrics(dose, view)
 
-    def phase_e(self, dose: int, view: str, arm: str) -> Path:
-        """Return the folder of a trained network."""
-        branch = f"baseline/gs1/{view}" if arm == "baseline" else f"{view}/gs2"
-        return self / f"data/phase_e/dose_{dose}/{branch}"
+    def phase_e(self, dose: int, view: str, key: str) -> Path:
+        """Return the folder of a trained arm."""
+        return self / paths.phase_e(dose, view, key)
 
-    def phase_f(self, dose: int, view: str, split: str, extra: str = "") -> Path:
-        """Return the reconstruction of a split from its own patterns: PtyChi's, or an extra one."""
-        return self / f"data/phase_f/dose_{dose}/{view}/{split}" / extra / "reconstruction.npz"
+    def phase_f(self, dose: int, view: str, split: str, key: str) -> Path:
+        """Return an arm's reconstruction of a split."""
+        return self / paths.phase_f(dose, view, split, key)
 
     def comparison(self, dose: int, view: str, split: str) -> Path:
         """Return the folder of a comparison."""
-        return self / f"analysis/dose_{dose}/{view}/{split}"
+        return self / paths.comparison(dose, view, split)

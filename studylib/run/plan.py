@@ -6,22 +6,25 @@ The Snakefile, the dry run and the check for completeness all read this one list
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from studylib.arms.registry import USUAL, arm, arms, check_arms, training_of
 from studylib.design import (
     SPLITS,
     Frozen,
-    check_algorithm,
     check_backend,
     check_dose,
-    check_epochs,
+    check_probe,
     check_profile,
     check_replicate,
+    check_sample,
     check_split,
     check_view,
-)  # fmt: skip
+)
 from studylib.errors import InputError
+from studylib.run import paths
 
 
 class Run(Frozen):
@@ -32,9 +35,9 @@ class Run(Frozen):
     splits: tuple[str, ...] = SPLITS
     profile: str = "laptop"
     backend: str = "torch"
-    algorithm: str = "LSQML"
-    refine: bool = False
-    adapt_epochs: int = 0
+    arms: tuple[str, ...] = USUAL
+    sample: str = "leaves"
+    probe: str = "zone-plate"
     replicate: int = 0
     base_name: str = ""
     base_sha256: str = ""
@@ -51,23 +54,22 @@ class Run(Frozen):
         splits = tuple(dict.fromkeys(given.pop("splits", SPLITS)))
         if not splits:
             raise InputError("splits", splits, "train, test or both", "give --splits train test")
-        checks = {
-            "dose": check_dose, "view": check_view, "profile": check_profile,
-            "backend": check_backend, "algorithm": check_algorithm, "replicate": check_replicate,
-            "adapt_epochs": check_epochs,
+        checks: dict[str, Callable[[Any], Any]] = {
+            "dose": check_dose, "view": check_view, "profile": check_profile, "backend": check_backend,
+            "replicate": check_replicate, "arms": check_arms, "sample": check_sample, "probe": check_probe,
         }  # fmt: skip
-        if given.get("algorithm") == "adapt":
-            raise InputError("algorithm", "adapt", "LSQML or rPIE", "give --adapt-epochs 5 for the extra row")
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
         return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
 
     @property
-    def arms_f(self) -> tuple[str, ...]:
-        """Return the reconstructions of phase F: PtyChi's, then the extra ones."""
-        return ("", *["adapt"] * bool(self.adapt_epochs), *["from_pinn"] * self.refine)
+    def trainings(self) -> tuple[str, ...]:
+        """Return the keys of the arms that have to be trained."""
+        return tuple(key for key in arms() if key in {training_of(k) for k in self.arms})
 
 
 BASE = "data/base/base.npz"
+DESIGN = "analysis/design.json"
+COMMON: dict[str, str | int] = {"hub": "."}
 
 
 @dataclass(frozen=True)
@@ -117,84 +119,85 @@ PHASES = ("design", "generate", "overlap", "baseline", "PINN", "reconstruct", "c
 
 def stages(run: Run) -> list[Stage]:
     """Return the stages of a run in the order of their dependencies."""
-    d, v = run.dose, run.view
-    common: dict[str, str | int] = {"hub": ".", "profile": run.profile}
-    here = common | {"dose": d, "view": v}
-    design = "analysis/design.json"
-    c = [f"data/phase_c/dose_{d}/{s}.npz" for s in SPLITS]
-    view = f"data/phase_d/dose_{d}/{v}"
-    models = {"baseline": f"data/phase_e/dose_{d}/baseline/gs1/{v}", "pinn": f"data/phase_e/dose_{d}/{v}/gs2"}
-    training_log = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
-    base = BASE if run.base_sha256 else ""
-    plan = [
-        Stage(
-            1, "00_design", "00_design", common | {"replicate": run.replicate}, [], [design],
-            _log("phase_a_design"), 1,
-        ),
-        Stage(
-            2, f"01_generate_dose{d}", "01_generate", common | {"dose": d, "base": base},
-            [design, *([base] if base else [])], c, _log("phase_c_generation"),
-        ),
-        Stage(
-            3, f"02_overlap_dose{d}_{v}", "02_overlap", here, [design, *c],
-            [f"{view}/{s}.npz" for s in SPLITS] + [f"{view}/overlap_metrics.json"], _log(f"phase_d_{v}"),
-        ),
-    ]  # fmt: skip
-    for phase, arm in ((4, "baseline"), (5, "pinn")):
-        plan.append(
-            Stage(
-                phase, f"03_train_dose{d}_{v}_{arm}", "03_train", here | {"arm": arm, "backend": run.backend},
-                [design, f"{view}/train.npz"],
-                [f"{models[arm]}/{name}" for name in ("model.keras", "history.csv", "training.json")],
-                _log(training_log[arm]),
-            )
-        )  # fmt: skip
-    plan += [_reconstruction(run, here, split, extra, models["pinn"]) for split in run.splits for extra in run.arms_f]
-    tables = []
-    extras: dict[str, str | int] = {"extras": " ".join(run.arms_f[1:])} if run.arms_f[1:] else {}
-    for split in run.splits:
-        folder = f"analysis/dose_{d}/{v}/{split}"
-        names = (
-            "comparison_metrics.csv", "reconstructions.npz", "cost.json", "registration.json", "frc.csv",
-            "phase.png", "amplitude.png", "frc.png",
-        )  # fmt: skip
-        outputs = [f"{folder}/{name}" for name in names]
-        tables.append(outputs[0])
-        inputs = [design, f"{view}/{split}.npz"]
-        inputs += [_phase_f(run, split, extra) for extra in run.arms_f]
-        inputs += [f"{folder}/model.keras" for folder in models.values()]
-        plan.append(
-            Stage(
-                7, f"05_compare_dose{d}_{v}_{split}", "05_compare",
-                here | {"split": split, "backend": run.backend} | extras, inputs, outputs, _log(f"phase_g_{v}_{split}"),
-            )
-        )  # fmt: skip
-    plan.append(
-        Stage(
-            8, "06_evidence", "06_evidence", here | {"splits": " ".join(run.splits)}, tables,
-            ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),
-        )
-    )  # fmt: skip
-    return plan
+    plan = [_design(run), _generation(run), _view(run)]
+    plan += [_training(run, key) for key in run.trainings]
+    plan += [_reconstruction(run, split, key) for split in run.splits for key in run.arms]
+    plan += [_comparison(run, split) for split in run.splits]
+    tables = [f"{paths.comparison(run.dose, run.view, split)}/comparison_metrics.csv" for split in run.splits]
+    return [*plan, _evidence(run, tables)]
 
 
-def _phase_f(run: Run, split: str, extra: str) -> str:
-    return "/".join(["data/phase_f", f"dose_{run.dose}", run.view, split, *[extra] * bool(extra), "reconstruction.npz"])
-
-
-def _reconstruction(run: Run, here: dict[str, str | int], split: str, extra: str, model: str) -> Stage:
-    """Return the stage that reconstructs a split from its own patterns."""
-    given: dict[str, str | int] = {"split": split, "algorithm": "adapt" if extra == "adapt" else run.algorithm}
-    inputs = ["analysis/design.json", f"data/phase_d/dose_{run.dose}/{run.view}/{split}.npz"]
-    more: dict[str, str | int] = {}
-    if extra:
-        inputs.append(f"{model}/model.keras")
-        more = {"backend": run.backend}
-        more |= {"adapt_epochs": run.adapt_epochs} if extra == "adapt" else {"start": "PtychoPINN"}
-    end = f"_{extra}" if extra else ""
+def _design(run: Run) -> Stage:
     return Stage(
-        6, f"04_reconstruct_dose{run.dose}_{run.view}_{split}{end}", "04_reconstruct", here | given | more, inputs,
-        [_phase_f(run, split, extra)], _log(f"phase_f_{run.view}_{split}{end}"),
+        1, "00_design", "00_design", COMMON | {"profile": run.profile, "replicate": run.replicate}, [], [DESIGN],
+        _log("phase_a_design"), 1,
+    )  # fmt: skip
+
+
+def _generation(run: Run) -> Stage:
+    base = BASE if run.base_sha256 else ""
+    given = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
+    outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
+    return Stage(
+        2, f"01_generate_dose{run.dose}", "01_generate", COMMON | {"profile": run.profile} | given,
+        [DESIGN, *([base] if base else [])], outputs, _log("phase_c_generation"),
+    )  # fmt: skip
+
+
+def _here(run: Run) -> dict[str, str | int]:
+    return COMMON | {"profile": run.profile, "dose": run.dose, "view": run.view}
+
+
+def _view(run: Run) -> Stage:
+    outputs = [paths.phase_d(run.dose, run.view, s) for s in SPLITS] + [paths.overlap_metrics(run.dose, run.view)]
+    return Stage(
+        3, f"02_overlap_dose{run.dose}_{run.view}", "02_overlap", _here(run),
+        [DESIGN, *(paths.phase_c(run.dose, s) for s in SPLITS)], outputs, _log(f"phase_d_{run.view}"),
+    )  # fmt: skip
+
+
+def _training(run: Run, key: str) -> Stage:
+    d, v = run.dose, run.view
+    logs = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
+    return Stage(
+        4 if arm(key).needs_truth else 5, f"03_train_dose{d}_{v}_{key}", "03_train",
+        _here(run) | {"arm": key, "backend": run.backend}, [DESIGN, paths.phase_d(d, v, "train")],
+        [f"{paths.phase_e(d, v, key)}/{name}" for name in ("model.keras", "history.csv", "training.json")],
+        _log(logs.get(key, f"phase_e_{v}_{key}_dose{d}")),
+    )  # fmt: skip
+
+
+def _reconstruction(run: Run, split: str, key: str) -> Stage:
+    d, v = run.dose, run.view
+    inputs = [DESIGN, paths.phase_d(d, v, split)]
+    inputs += [f"{paths.phase_e(d, v, training_of(key))}/model.keras"] if training_of(key) else []
+    inputs += [paths.phase_f(d, v, split, start) for start in arm(key).after]
+    end = "" if key == "ptychi" else f"_{key}"
+    return Stage(
+        6, f"04_reconstruct_dose{d}_{v}_{split}_{key}", "04_reconstruct",
+        _here(run) | {"split": split, "arm": key, "backend": run.backend}, inputs, [paths.phase_f(d, v, split, key)],
+        _log(f"phase_f_{v}_{split}{end}"),
+    )  # fmt: skip
+
+
+def _comparison(run: Run, split: str) -> Stage:
+    d, v = run.dose, run.view
+    names = (
+        "comparison_metrics.csv", "reconstructions.npz", "cost.json", "registration.json", "status.json", "frc.csv",
+        "phase.png", "amplitude.png", "frc.png",
+    )  # fmt: skip
+    return Stage(
+        7, f"05_compare_dose{d}_{v}_{split}", "05_compare", _here(run) | {"split": split, "arms": " ".join(run.arms)},
+        [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, key) for key in run.arms)],
+        [f"{paths.comparison(d, v, split)}/{name}" for name in names], _log(f"phase_g_{v}_{split}"),
+    )  # fmt: skip
+
+
+def _evidence(run: Run, tables: list[str]) -> Stage:
+    return Stage(
+        8, "06_evidence", "06_evidence",
+        _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)}, tables,
+        ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),
     )  # fmt: skip
 
 

@@ -128,13 +128,18 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions(),
-        "backend": training[0]["parameters"]["backend"],
-        "device": training[0]["parameters"]["device"],
+        "backend": training[0]["parameters"]["backend"] if training else "torch",
+        "device": training[0]["parameters"]["device"] if training else "cpu",
         "seeds": read_json(hub / "analysis/design.json", "run 00_design")["seeds"],
         "sample": next((r["parameters"]["base"] for n, r in records.items() if n.startswith("01_generate")), "unknown"),
         "dose": dose,
         "view": view,
         "splits": list(splits),
+        "settings": {
+            name: {k: r["parameters"][k] for k in ("settings", "settings_from")}
+            for name, r in records.items()
+            if "settings_from" in r["parameters"]
+        },
         "inputs": {k: v for r in records.values() for k, v in (r["inputs"] | r["outputs"]).items()},
         "stage_seconds": {name: round(r["seconds"], 3) for name, r in records.items()},
         "commands_document": commands_document(),

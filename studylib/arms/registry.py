@@ -1,0 +1,118 @@
+"""The registry of arms: every list of arms in the study comes from here."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from studylib.arms.base import Arm
+from studylib.arms.choices import choice
+from studylib.arms.map import Map, MapFromPinn
+from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
+from studylib.arms.ptychi import PtyChi, PtyChiFromPinn
+from studylib.design import StudyDesign
+from studylib.errors import InputError
+from studylib.scan import Scan
+
+BUILT_IN: tuple[Arm, ...] = (
+    PtychoPINN(), Baseline(), PtyChi(), Map(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
+)  # fmt: skip
+USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
+"""Keys of the arms of a run that names none."""
+CONTRACT = ("PtychoPINN", "Baseline", "PtyChi")
+"""Names that the delta files of the study are about."""
+GROUP = "studylib.arms"
+KEY = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@cache
+def arms() -> dict[str, Arm]:
+    """Return every arm by its key: the built-in ones, then those of installed packages (entry points `studylib.arms`).
+
+    Raises
+    ------
+    InputError
+        A package's arm is no `Arm`, or its key or name is taken or not usable in a path.
+    """
+    found = {arm.key: arm for arm in BUILT_IN}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+        arm = entry.load()()
+        remedy = f"correct or uninstall the package that gives {entry.value}"
+        if not isinstance(arm, Arm) or not KEY.fullmatch(arm.key):
+            raise InputError("arm", entry.value, "a subclass of studylib.arms.base.Arm with a lower-case key", remedy)
+        if arm.key in found or arm.name in {a.name for a in found.values()}:
+            raise InputError("arm", arm.name, "a key and a name that no other arm has", remedy)
+        found[arm.key] = arm
+    return found
+
+
+def arm(key: str) -> Arm:
+    """Return the arm of a key.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    if key not in arms():
+        raise InputError("arm", key, "one of " + ", ".join(arms()), "give --arms " + " ".join(USUAL))
+    return arms()[key]
+
+
+def check_arms(keys: Any) -> tuple[str, ...]:
+    """Return the keys in the order of the registry, with the arms that they start from.
+
+    Parameters
+    ----------
+    keys
+        Keys, an iterable of words or one string of words.
+
+    Raises
+    ------
+    InputError
+        One is unknown, or there is none.
+    """
+    words = keys.split() if isinstance(keys, str) else list(keys)
+    if not words:
+        raise InputError("arms", words, "at least one of " + ", ".join(arms()), "give --arms map")
+    wanted = {arm(word).key for word in words}
+    for word in tuple(wanted):
+        wanted |= set(needed(word))
+    return tuple(key for key in arms() if key in wanted)
+
+
+def needed(key: str) -> tuple[str, ...]:
+    """Return the keys of the arms that must have run, or been trained, before this one."""
+    found = arm(key)
+    before = [*found.after, *([found.trained_by] if found.trained_by else [])]
+    return tuple(dict.fromkeys([k for b in before for k in (*needed(b), b)]))
+
+
+def training_of(key: str) -> str:
+    """Return the key of the arm whose training this one loads; empty where it needs none."""
+    found = arm(key)
+    return key if found.trains else found.trained_by
+
+
+def settings_of(key: str, design: StudyDesign, scan: Scan) -> tuple[Any, str]:
+    """Return an arm's settings for a scan, and in words where they come from.
+
+    Defaults of the arm, over them what was chosen by split counts for the nearest condition, over them what the
+    profile of the design says.
+
+    Parameters
+    ----------
+    key
+        Of the arm.
+    design
+        Of the hub.
+    scan
+        Its fluence and its sample and probe decide which row of the table of choices is the nearest.
+    """
+    found = arm(key)
+    chosen, told = choice(key, scan)
+    changed = design.arms.get(key, {})
+    words = f"{told}; the profile {design.profile} sets {', '.join(changed)}" if changed else told
+    return found.settings(**(chosen | changed)), words

@@ -1,0 +1,193 @@
+"""The stages E to G: training, reconstruction and comparison of the arms."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from studylib.arms.registry import arm, check_arms, needed, settings_of, training_of
+from studylib.io import dataset
+from studylib.io.files import read_json, write_json, write_table, write_with
+from studylib.io.npz import read_members
+from studylib.judge.compare import Comparison, compare_arms
+from studylib.reconstruction import Reconstruction
+from studylib.run.hub import Hub
+from studylib.run.provenance import stamp
+from studylib.run.stages import read_design
+
+if TYPE_CHECKING:
+    from studylib.learn.train import Trained
+
+VIEW_FIRST = "run notebook 02_overlap first"
+DESIGN = "analysis/design.json"
+
+
+def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, seed: int | None = None) -> Trained:
+    """E: train an arm on the view's training half.
+
+    Parameters
+    ----------
+    key
+        Of an arm that trains.
+    backend
+        Framework beneath Keras.
+    seed
+        Of weights and batches; the design's when None.
+    """
+    from studylib.learn.backend import device, use_backend
+
+    use_backend(backend)
+    start = time.perf_counter()
+    design, trainee = read_design(hub, profile), arm(key)
+    seeds = design.seeds if seed is None else design.seeds.model_copy(update={"training": seed})
+    source = hub.phase_d(dose, view, "train")
+    scan = dataset.load_scan(source, VIEW_FIRST)
+    settings, told = settings_of(key, design, scan)
+    patches = dataset.load_patches(source) if trainee.needs_truth else None
+    trained = trainee.train(scan, patches, settings, seeds)
+    folder = hub.phase_e(dose, view, key)
+    training = {
+        "arm": key, "backend": backend, "device": device(), "seed": seeds.training, "attempts": trained.attempts,
+        "seconds": trained.seconds, "patterns_per_second": trained.patterns_per_second,
+        "peak_memory_mib": trained.peak_memory_mib, "flat_loss": trained.flat_loss,
+        "parameters": trained.network.count_params(),
+        "fluence": scan.fluence, "skips": settings.has_skips(scan.fluence),
+        "settings": settings.model_dump(mode="json"),
+        "settings_from": told, "best_val_loss": min(row["val_loss"] for row in trained.history),
+    }  # fmt: skip
+    outputs = [
+        *trainee.save(trained, folder),
+        write_table(folder / "history.csv", trained.history),
+        write_json(folder / "training.json", training),
+    ]
+    stamp(
+        hub, f"03_train_dose{dose}_{view}_{key}", inputs=[hub / DESIGN, source], outputs=outputs,
+        seconds=time.perf_counter() - start,
+        parameters={"dose": dose, "view": view, "arm": key, "backend": backend, "device": device(),
+                    "seed": seeds.training, "settings": training["settings"], "settings_from": told},
+    )  # fmt: skip
+    return trained
+
+
+def reconstruct(
+    hub: Hub, profile: str, dose: int, view: str, split: str, key: str, backend: str = "torch"
+) -> Reconstruction:
+    """F: reconstruct a split with one arm, from the split's own patterns; the truth is not read.
+
+    Parameters
+    ----------
+    key
+        Of the arm.
+    backend
+        Framework beneath Keras, for arms that are networks.
+    """
+    from studylib.learn.backend import use_backend
+
+    use_backend(backend)
+    begin = time.perf_counter()
+    design, chosen = read_design(hub, profile), arm(key)
+    source = hub.phase_d(dose, view, split)
+    scan = dataset.load_scan(source, VIEW_FIRST)
+    settings, told = settings_of(key, design, scan)
+    inputs, trained = [hub / DESIGN, source], None
+    if training_of(key):
+        folder = hub.phase_e(dose, view, training_of(key))
+        trained = arm(training_of(key)).load(folder, f"run notebook 03_train with arm={training_of(key)} first")
+        inputs.append(folder / "model.keras")
+    starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
+    inputs += [hub.phase_f(dose, view, split, k) for k in chosen.after]
+    result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
+    told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}
+    members = {
+        "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
+        "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told_settings),
+    }  # fmt: skip
+    path = write_with(
+        hub.phase_f(dose, view, split, key),
+        lambda file: np.savez(file, **members),  # type: ignore[arg-type]
+    )
+    stamp(
+        hub, f"04_reconstruct_dose{dose}_{view}_{split}_{key}", inputs=inputs, outputs=[path],
+        seconds=time.perf_counter() - begin,
+        parameters={"dose": dose, "view": view, "split": split, "arm": key, **told_settings},
+    )  # fmt: skip
+    return result
+
+
+def read_reconstruction(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, np.ndarray]:
+    """Read what an arm made of a split: object, seconds, peak_memory_mib."""
+    remedy = f"run notebook 04_reconstruct with arm={key} first"
+    return read_members(hub.phase_f(dose, view, split, key), ("object", "seconds", "peak_memory_mib"), remedy)
+
+
+def _cost(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, float]:
+    """Return what an arm's image cost, with the training and the images that it started from."""
+    told = [read_reconstruction(hub, dose, view, split, k) for k in (*arm(key).after, key)]
+    trainings = {training_of(k) for k in (*needed(key), key)} - {""}
+    trained = [
+        read_json(hub.phase_e(dose, view, k) / "training.json", f"run notebook 03_train with arm={k} first")
+        for k in sorted(trainings)
+    ]
+    return {
+        "training_seconds": sum(t["seconds"] for t in trained),
+        "reconstruction_seconds": sum(float(t["seconds"]) for t in told),
+        "peak_memory_mib": max([float(t["peak_memory_mib"]) for t in told] + [t["peak_memory_mib"] for t in trained]),
+    }
+
+
+def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str | tuple[str, ...]) -> Comparison:
+    """G: put every arm on one canvas, score it against the truth, and say which did not learn.
+
+    Parameters
+    ----------
+    arms
+        Keys of the arms whose reconstructions are compared.
+    """
+    start = time.perf_counter()
+    design, keys = read_design(hub, profile), check_arms(arms)
+    source = hub.phase_d(dose, view, split)
+    scan = dataset.load_scan(source, VIEW_FIRST)
+    images = {arm(k).name: read_reconstruction(hub, dose, view, split, k)["object"] for k in keys}
+    comparison = compare_arms(
+        images, dataset.load_truth(source), scan, design, {arm(k).name: _cost(hub, dose, view, split, k) for k in keys},
+        dataset.load_phase(source),
+    )  # fmt: skip
+    folder = hub.comparison(dose, view, split)
+    outputs = [
+        write_table(folder / "comparison_metrics.csv", comparison.rows),
+        write_with(
+            folder / "reconstructions.npz",
+            lambda file: np.savez(file, truth=comparison.truth, truth_phase=comparison.phase, **comparison.images),  # type: ignore[arg-type]
+        ),
+        write_json(folder / "cost.json", comparison.cost),
+        write_json(folder / "registration.json", comparison.registration),
+        write_json(folder / "status.json", comparison.status),
+        write_table(folder / "frc.csv", comparison.frc),
+        *draw(comparison, folder),
+    ]
+    stamp(
+        hub, f"05_compare_dose{dose}_{view}_{split}",
+        inputs=[hub / DESIGN, source, *(hub.phase_f(dose, view, split, k) for k in keys)], outputs=outputs,
+        seconds=time.perf_counter() - start,
+        parameters={"dose": dose, "view": view, "split": split, "arms": list(keys)},
+    )  # fmt: skip
+    return comparison
+
+
+def draw(comparison: Comparison, folder: Path) -> list[Path]:
+    """Save the pictures of a comparison as PNG."""
+    from studylib import figures
+
+    drawn: dict[str, Any] = {
+        "phase.png": figures.arms(comparison, "phase"),
+        "amplitude.png": figures.arms(comparison, "amplitude"),
+        "frc.png": figures.ring_correlation(comparison.frc),
+    }
+    return [
+        write_with(folder / name, partial(picture.savefig, format="png", dpi=110)) for name, picture in drawn.items()
+    ]

@@ -1,0 +1,34 @@
+"""The hub-relative POSIX path of every file that a stage reads or writes (TYPE-PATH-001)."""
+
+from __future__ import annotations
+
+
+def phase_c(dose: int, split: str) -> str:
+    """Return the simulated data set of a split."""
+    return f"data/phase_c/dose_{dose}/{split}.npz"
+
+
+def phase_d(dose: int, view: str, split: str) -> str:
+    """Return the data set of a view."""
+    return f"data/phase_d/dose_{dose}/{view}/{split}.npz"
+
+
+def overlap_metrics(dose: int, view: str) -> str:
+    """Return the overlap metrics of a view."""
+    return f"data/phase_d/dose_{dose}/{view}/overlap_metrics.json"
+
+
+def phase_e(dose: int, view: str, key: str) -> str:
+    """Return the folder of a trained arm; the two networks of the original study keep its names."""
+    branch = {"baseline": f"baseline/gs1/{view}", "pinn": f"{view}/gs2"}.get(key, f"{view}/{key}")
+    return f"data/phase_e/dose_{dose}/{branch}"
+
+
+def phase_f(dose: int, view: str, split: str, key: str) -> str:
+    """Return an arm's reconstruction of a split."""
+    return f"data/phase_f/dose_{dose}/{view}/{split}/{key}/reconstruction.npz"
+
+
+def comparison(dose: int, view: str, split: str) -> str:
+    """Return the folder of a comparison."""
+    return f"analysis/dose_{dose}/{view}/{split}"
