@@ -39,6 +39,9 @@ class Arm(ABC):
         Key of the arm whose training it loads; empty where it needs none. An arm that trains loads its own.
     has_forward_model
         Whether it computes expected patterns; only a plain supervised network does not.
+    without_prior
+        For an arm that fits the object itself by iterations: the settings with which it has no prior, so that it must
+        stay at the truth on noise-free patterns (one test starts every such arm there); None for the others.
     """
 
     name: ClassVar[str]
@@ -50,6 +53,7 @@ class Arm(ABC):
     after: ClassVar[tuple[str, ...]] = ()
     trained_by: ClassVar[str] = ""
     has_forward_model: ClassVar[bool] = True
+    without_prior: ClassVar[dict[str, Any] | None] = None
 
     def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
         """Train on the training half of a view; arms that train say how.
@@ -103,7 +107,8 @@ class Arm(ABC):
         trained
             What `load` returned.
         starts
-            Images (rows, columns) complex64 of the arms named in `after`, by key.
+            Images (rows, columns) complex64 of the arms named in `after`, by key. An iterative arm takes the first of
+            them as its first object, whatever its key, and 0 as "not known".
         """
 
     @abstractmethod

@@ -1,100 +1,155 @@
-"""The iterative arm: pty-chi's least-squares maximum likelihood (LSQML), or its rPIE.
+"""PtyChi: pty-chi's least-squares maximum likelihood (LSQML), a package of its own.
 
-Fair by construction: the patterns of the networks, in counts; the same probe, held fixed; the same
-positions; a flat object to start from; a seed.
+It is given what the other arms are given: the counts, the same probe, held fixed, the same positions, a flat object to
+start from, and a seed. Its options are chosen by split counts.
 
 References
 ----------
 Odstrcil, Menzel, Guizar-Sicairos, Iterative least-squares solver for generalized maximum-likelihood
 ptychography, Opt. Express 26, 3108 (2018).
-Maiden, Johnson, Li, Further improvements to the ptychographical iterative engine, Optica 4, 736 (2017).
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from studylib import progress
+from studylib.arms.base import Arm
 from studylib.arms.torchvision_shim import ready_torchvision
-from studylib.design import IterationSettings
+from studylib.design import Frozen, Seeds
 from studylib.errors import StageError
 from studylib.reconstruction import Reconstruction, peak_memory_mib
 from studylib.scan import Scan
 
 
-def iterate(
-    scan: Scan,
-    settings: IterationSettings,
-    seed: int,
-    algorithm: str = "LSQML",
-    start: NDArray[np.complex64] | None = None,
-) -> Reconstruction:
-    """Reconstruct the object with one of pty-chi's engines.
+class PtyChiSettings(Frozen):
+    """Settings of LSQML."""
 
-    Parameters
-    ----------
-    scan
-        Patterns, probe and positions; no truth.
-    settings
-        Epochs, batches, noise model and momentum (LSQML), alpha and step (rPIE).
-    seed
-        Of the order of the batches.
-    algorithm
-        LSQML or rPIE.
-    start : (rows, columns) complex64
-        First object; flat when None.
+    epochs: int = Field(40, ge=1)
+    batches: int = Field(9, ge=1)
+    """Batches in an epoch. A fixed batch size would give small scans fewer steps in an epoch."""
+    noise_model: Literal["poisson", "gaussian"] = "poisson"
+    batching: Literal["random", "compact"] = "compact"
+    momentum: float = Field(0.5, ge=0)
+    """Momentum of the object; pty-chi uses it with compact batches only."""
+    step: float = Field(0.9, gt=0)
+    """Factor of the step that LSQML solves for."""
+    decay: float = Field(1.0, gt=0, le=1)
+    """Factor by which the object's step shrinks in every epoch."""
+    tv: float = Field(0.3, ge=0)
+    """Weight of pty-chi's total variation, applied once an epoch (two steps of Chambolle's iteration); 0 for none."""
+    first_epochs: int = Field(0, ge=0)
+    """Epochs with random batches before the others, for a two-step schedule."""
 
-    Raises
-    ------
-    StageError
-        The result is not finite.
-    """
+
+class PtyChi(Arm):
+    """LSQML from a flat object."""
+
+    name: ClassVar = "PtyChi"
+    key: ClassVar = "ptychi"
+    colour: ClassVar = "#009e73"
+    settings: ClassVar = PtyChiSettings
+    without_prior: ClassVar = {"tv": 0.0, "epochs": 20, "batches": 3}
+
+    def reconstruct(
+        self,
+        scan: Scan,
+        settings: Any,
+        seeds: Seeds,
+        trained: Any = None,
+        starts: Mapping[str, NDArray[np.complex64]] | None = None,
+    ) -> Reconstruction:
+        """Reconstruct with LSQML.
+
+        Raises
+        ------
+        StageError
+            The object is not finite.
+        """
+        start = next(iter((starts or {}).values()), None)
+        flat = _best_constant(scan)
+        image = np.full(scan.shape, flat, np.complex64) if start is None else np.where(start == 0, flat, start)
+        loss: list[float] = []
+        begin = time.perf_counter()
+        with progress.bar(settings.first_epochs + settings.epochs, self.name, "epoch") as bar:
+            for part in _schedule(settings):
+                task = _task(_options(part, seeds.iteration, len(scan.positions)), scan, image.astype(np.complex64))
+                for _ in range(part.epochs):
+                    task.run(1)
+                    loss.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
+                    bar.update(1)
+                image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0]
+        seconds = time.perf_counter() - begin
+        if not np.isfinite(image).all():
+            raise StageError(f"{self.name} diverged: its object holds NaN or infinity")
+        return Reconstruction(image.astype(np.complex64), np.array(loss), seconds, peak_memory_mib())
+
+    def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
+        """Return the patterns of pty-chi's own forward model."""
+        import torch
+
+        n = scan.n_pixels
+        task = _task(_options(self.settings(), 0, len(scan.positions)), scan, np.ascontiguousarray(image, np.complex64))
+        with torch.no_grad():
+            told = task.reconstructor.forward_model(torch.arange(len(scan.positions)))
+        return np.fft.fftshift(np.asarray(told.detach().cpu()).reshape(-1, n, n), axes=(1, 2)).astype(np.float32)
+
+
+class PtyChiFromPinn(PtyChi):
+    """LSQML, started from PtychoPINN's image."""
+
+    name: ClassVar = "PtyChi from PtychoPINN"
+    key: ClassVar = "ptychi_pinn"
+    colour: ClassVar = "#cc79a7"
+    after: ClassVar = ("pinn",)
+
+
+def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
+    """Return the runs that follow one another: random batches first, where that is asked for."""
+    if not settings.first_epochs:
+        return [settings]
+    first = {"epochs": settings.first_epochs, "batching": "random", "first_epochs": 0}
+    return [settings.model_copy(update=first), settings]
+
+
+def _best_constant(scan: Scan) -> float:
+    """Return the modulus of the constant object that expects as many photons as were counted."""
+    lit = len(scan.positions) * np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2)
+    return float(np.sqrt(scan.counts.sum(dtype=np.float64) / lit))
+
+
+def _options(settings: PtyChiSettings, seed: int, n_positions: int):
     ready_torchvision()
-    first = np.ones(scan.shape, dtype=np.complex64) if start is None else np.where(start == 0, 1, start)
-    task = _task(_options(settings, algorithm, seed), scan, first.astype(np.complex64))
-    loss = []
-    begin = time.perf_counter()
-    with progress.bar(settings.epochs, algorithm, "epoch") as bar:
-        for _ in range(settings.epochs):
-            task.run(1)
-            loss.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
-            bar.update(1)
-    seconds = time.perf_counter() - begin
-    image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
-    if not np.isfinite(image).all():
-        raise StageError(f"{algorithm} diverged: its object holds NaN or infinity")
-    return Reconstruction(image, np.array(loss), seconds, peak_memory_mib())
-
-
-def _options(settings: IterationSettings, algorithm: str, seed: int):
     import torch
     from ptychi import api
 
-    options: Any
-    if algorithm == "LSQML":
-        options = api.LSQMLOptions()
-        options.reconstructor_options.noise_model = api.NoiseModels[settings.noise_model.upper()]
-        options.reconstructor_options.momentum_acceleration_gain = settings.momentum
-        options.reconstructor_options.rescale_probe_intensity_in_first_epoch = False
-    else:
-        options = api.RPIEOptions()
-        options.object_options.alpha = settings.alpha
-        options.object_options.step_size = settings.step
-    r = options.reconstructor_options
-    r.num_epochs, r.batch_size, r.random_seed = settings.epochs, settings.batch_size, seed
+    options: Any = api.LSQMLOptions()
+    r, o = options.reconstructor_options, options.object_options
+    r.noise_model = api.NoiseModels[settings.noise_model.upper()]
+    r.momentum_acceleration_gain = settings.momentum if settings.batching == "compact" else 0.0
+    r.rescale_probe_intensity_in_first_epoch = False
+    r.num_epochs, r.random_seed = settings.epochs, seed
+    r.batch_size = max(1, -(-n_positions // settings.batches))
     r.batching_mode = api.BatchingModes[settings.batching.upper()]
     r.default_device = api.Devices.GPU if torch.cuda.is_available() else api.Devices.CPU
-    o = options.object_options
     # The study's forward model: the probe is moved by a Fourier shift (BILINEAR would low-pass it).
     # pty-chi centres a window on (N - 1)/2, the study on N/2.
     o.patch_interpolation_method = api.PatchInterpolationMethods.FOURIER
     o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
     o.position_origin_coords = np.full(2, -0.5)  # its code wants an array
     o.remove_object_probe_ambiguity.enabled = False
+    o.optimal_step_size_scaler = settings.step
+    if settings.tv:
+        o.total_variation.enabled, o.total_variation.weight = True, settings.tv
+    if settings.decay < 1:
+        o.optimization_plan.step_size_scheduler_class = "ExponentialLR"
+        o.optimization_plan.step_size_scheduler_options = {"gamma": settings.decay}
     options.probe_options.optimizable = False
     options.probe_position_options.optimizable = False
     return options

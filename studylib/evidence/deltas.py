@@ -36,8 +36,8 @@ def delta(table: Table, unfit: Collection[str], other: str) -> dict[str, dict[st
     fit = all(name in table and name not in unfit for name in (MINE, other))
 
     def difference(metric: str, channel: str) -> float | None:
-        pair = [table[name][metric][channel] for name in (MINE, other)] if fit else [None]
-        return None if None in pair else pair[0] - pair[1]
+        mine, its = (table[name][metric][channel] for name in (MINE, other)) if fit else (None, None)
+        return None if mine is None or its is None else mine - its
 
     return {metric: {c: difference(metric, c) for c in ("amplitude", "phase")} for metric in LABELS}
 

@@ -94,7 +94,8 @@ def compare_arms(
     true = truth[box]
     true_phase = np.angle(true) if phase is None else phase[box]
     gains = {name: consistency.gain_over_constant(canvas, scan) for name, canvas in canvases.items()}
-    images, rows, curves, registration, status = {}, [], {}, {}, {}
+    images, rows, curves, status = {}, [], {}, {}
+    registration: dict[str, Any] = {}
     for name, canvas in canvases.items():
         learned, reason = consistency.learned(gains[name], gains.get(REFERENCE) if name != REFERENCE else None)
         gauge = register.fit_gauge(canvas[box], true, light[box])

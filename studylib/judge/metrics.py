@@ -10,14 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.signal.windows import tukey
 from skimage.metrics import structural_similarity
 
+from studylib.design import METRICS
 from studylib.errors import StageError
 
 WANG_2003 = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the five scales (Wang, Simoncelli, Bovik, Asilomar 2003)."""
 KERNEL = 11
-FLATNESS = 0.05
+TAPER = 0.2
+"""Share of each side that the window of the ring correlation tapers."""
+NAMES = METRICS
 
 
 def data_range(truth: NDArray) -> float:
@@ -121,32 +125,50 @@ class RingCorrelation:
     ----------
     frequency : (rings,) float64, fraction of Nyquist
     correlation : (rings,) float64, -1..1
+    pixels : (rings,) int64, pixels of each ring
     """
 
     frequency: NDArray[np.float64]
     correlation: NDArray[np.float64]
+    pixels: NDArray[np.int64]
 
-    def crossing(self, threshold: float = 0.5) -> float | None:
-        """Return the frequency where the curve first falls below the threshold; None if it never does."""
-        below = np.flatnonzero(self.correlation < threshold)
+    def crossing(self, threshold: float | NDArray[np.float64] = 0.5) -> float | None:
+        """Return the frequency where the curve first falls below the threshold; None if it never does.
+
+        Parameters
+        ----------
+        threshold
+            One for all rings (0.5 against the truth), or one for each (`half_bit`, between independent halves).
+        """
+        above = self.correlation - threshold
+        below = np.flatnonzero(above < 0)
         if len(below) == 0:
             return None
         i = int(below[0])
         if i == 0:
             return float(self.frequency[0])
-        (x0, x1), (y0, y1) = self.frequency[i - 1 : i + 1], self.correlation[i - 1 : i + 1]
-        return float(x0 + (y0 - threshold) / (y0 - y1) * (x1 - x0))
+        (x0, x1), (y0, y1) = self.frequency[i - 1 : i + 1], above[i - 1 : i + 1]
+        return float(x0 + y0 / (y0 - y1) * (x1 - x0))
 
 
 def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorrelation:
-    """Return the Fourier ring correlation of two images of one shape, Hann-windowed, means removed.
+    """Return the Fourier ring correlation of two real images of one shape, means removed.
+
+    A Tukey window (20 % of each side tapered) keeps 0.81 of the area, where Hann's keeps 0.25: the correlation of a
+    ring is less noisy, and the edges still do not leak.
+
+    Parameters
+    ----------
+    image, truth : (rows, columns)
+    n_rings
+        Rings up to Nyquist; a quarter of the shorter side when None.
 
     References
     ----------
     Saxton, Baumeister, The correlation averaging of a regularly arranged bacterial cell envelope
     protein, J. Microsc. 127, 127 (1982).
     """
-    window = np.hanning(truth.shape[0])[:, None] * np.hanning(truth.shape[1])[None, :]
+    window = tukey(truth.shape[0], TAPER)[:, None] * tukey(truth.shape[1], TAPER)[None, :]
     a, b = (np.fft.fft2((i - i.mean()) * window) for i in (image, truth))
     radius = np.hypot(np.fft.fftfreq(truth.shape[0])[:, None], np.fft.fftfreq(truth.shape[1])[None, :])
     n_rings = n_rings or min(truth.shape) // 4
@@ -159,21 +181,21 @@ def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorre
     cross = total((a * np.conj(b)).real)
     # An image without power in a ring agrees with nothing there.
     correlation = np.divide(cross, power, out=np.zeros_like(cross), where=power > 0)
-    return RingCorrelation((np.arange(n_rings) + 0.5) / n_rings, correlation)
+    pixels = np.bincount(ring)[1 : n_rings + 1]
+    return RingCorrelation((np.arange(n_rings) + 0.5) / n_rings, correlation, pixels)
 
 
-def refuse_flat(image: NDArray, truth: NDArray, name: str) -> float:
-    """Return std(image)/std(truth), and refuse an image that is flat beside the truth.
+def half_bit(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the half-bit threshold of each ring, for two independent halves of the data.
 
-    Raises
-    ------
-    StageError
-        The ratio is under 5 %: a blank image can score well on flat regions.
+    Parameters
+    ----------
+    pixels : (rings,) int
+        Pixels of each ring.
+
+    References
+    ----------
+    van Heel, Schatz, Fourier shell correlation threshold criteria, J. Struct. Biol. 151, 250 (2005).
     """
-    ratio = float(np.std(image) / np.std(truth))
-    if not ratio >= FLATNESS:
-        raise StageError(
-            f"{name} is flat: its contrast is {ratio:.1%} of the truth's, at least {FLATNESS:.0%} is "
-            "expected; the arm collapsed or did not train"
-        )
-    return ratio
+    root = np.sqrt(pixels)
+    return (0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root)

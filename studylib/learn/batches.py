@@ -89,7 +89,7 @@ def group_batches(
     thinning: float,
     generator: np.random.Generator,
 ) -> Iterator[Batch]:
-    """Yield groups for PtychoPINN: [(size, C, N, N) sqrt(counts), (size, C, 2)], counts as target.
+    """Yield groups for PtychoPINN: [(size, C, N, N) sqrt(counts), offsets, fractions], counts as target.
 
     Groups are drawn anew every pass (K choose C), from the same K neighbours; each batch is seen
     under one of the probe's symmetries, and its counts are thinned anew.
@@ -104,15 +104,15 @@ def group_batches(
     positions = scan.positions[part]
     for groups in shuffled(lambda seed: part[group(positions, settings, seed)], size, generator):
         symmetry = symmetries[int(generator.integers(len(symmetries)))]
-        (amplitudes, shifts), counts = group_batch(scan, groups)
-        batch = (symmetry.image(amplitudes), symmetry.offset(shifts)), symmetry.image(counts)
+        (amplitudes, *places), counts = group_batch(scan, groups)
+        batch = (symmetry.image(amplitudes), *map(symmetry.offset, places)), symmetry.image(counts)
         yield thin_counts(batch, thinning, generator)
 
 
 def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:
     """Return input and target of some groups."""
     counts = scan.take(groups.ravel()).counts.reshape(*groups.shape, scan.n_pixels, scan.n_pixels)
-    return (np.sqrt(counts), offsets(scan.positions, groups)), counts
+    return (np.sqrt(counts), *offsets(scan.positions, groups)), counts
 
 
 def thin_counts(batch: Batch, thinning: float, generator: np.random.Generator) -> Batch:
@@ -136,7 +136,7 @@ def thin_counts(batch: Batch, thinning: float, generator: np.random.Generator) -
     """
     if not thinning:
         return batch
-    (_, shifts), counts = batch
+    (_, *places), counts = batch
     kept_back = generator.binomial(counts.astype(np.int64), thinning)
     shown = np.sqrt((counts - kept_back) / (1 - thinning)).astype(np.float32)
-    return (shown, shifts), (kept_back / thinning).astype(np.float32)
+    return (shown, *places), (kept_back / thinning).astype(np.float32)

@@ -1,10 +1,12 @@
 """Layers of the physics-informed network, written in keras.ops: float32, any framework.
 
-Patches are (batch, C, N, N); offsets (batch, C, 2) are x and y in pixels relative to the group's mean.
-Only differences of offsets enter, so an offset common to a group changes nothing.
+They compute the study's one forward model (`studylib.physics.forward`): windows at whole pixels, and for each member
+of a group the probe, shifted by the fraction of its position. Patches are (batch, C, N, N). Offsets (batch, C, 2) are x
+and y of each member's window in whole pixels, from any common origin; only their differences enter. Fractions
+(batch, C, 2) are x and y of what rounding left, in pixels.
 
-Where a member has M images they are interleaved by line, (batch, C, N, M, N): a product over rows and
-one over columns then both read memory in order.
+Where a member has M images they are interleaved by line, (batch, C, N, M, N): a product over rows and one over columns
+then both read memory in order.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from keras import ops
 from studylib.physics.likelihood import poisson_loss
 
 DARK = 0.02
-"""Share of the brightest illumination that is added to the weights of the first estimate's mean."""
-FAINT = 1e-6
-"""The same for the mean that is illuminated again: there it only keeps from dividing by nothing."""
+"""Regulariser of the first estimate: fraction of the peak illumination added to the denominator."""
+FAINT = 1e-12
+"""The same for the mean that is illuminated again; there it only prevents division by zero."""
 
 Tensor = Any
 
@@ -42,8 +44,7 @@ class Illuminated(keras.layers.Layer):
         # Single precision first: a network and its saved copy then compute with the same numbers.
         self.probe = pair.astype(np.complex64).astype(np.complex128)
         self.n = self.probe.shape[0]
-        weight = np.abs(self.probe) ** 2
-        self.weight = _tensor(weight / weight.max())
+        self.peak = float(np.max(np.abs(self.probe) ** 2))
 
     def get_config(self) -> dict:
         """Return what rebuilds the layer."""
@@ -60,38 +61,85 @@ def _centring(n: int) -> np.ndarray:
     return (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
 
 
+def _back(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    """Return N^2 times the inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2."""
+    real, imag = ops.fft2((real, -imag))
+    return real, -imag
+
+
+@keras.saving.register_keras_serializable("studylib")
+class MovedProbes(Illuminated):
+    """From the fractions of a group to its members' probes: a Fourier shift."""
+
+    def __init__(self, probe, **kwargs) -> None:
+        super().__init__(probe, **kwargs)
+        spectrum = np.fft.fftshift(np.fft.fft2(self.probe))
+        self.spectrum_real, self.spectrum_imag = _tensor(spectrum.real), _tensor(spectrum.imag)
+        self.centring = _tensor(_centring(self.n) / self.n**2)
+        self.frequency = _tensor(2 * np.pi * (np.arange(self.n) - self.n // 2) / self.n)
+
+    def call(self, fractions):
+        """Return probes and ramps.
+
+        Parameters
+        ----------
+        fractions : (batch, C, 2) float32
+            x and y, pixels.
+
+        Returns
+        -------
+        probe_real, probe_imag : (batch, C, N, N) float32
+            In sqrt(photons), in the frame of each member's window.
+        ramp_real, ramp_imag : (batch, C, N, N) float32
+            The factor of the centred spectrum that shifts an image by the fraction.
+        """
+        # (batch, C, row) and (batch, C, column): the phase is their sum, negative for a shift to larger indices.
+        along = ops.expand_dims(fractions, -1) * self.frequency
+        angle = -(along[:, :, 1, :, None] + along[:, :, 0, None, :])
+        ramp_real, ramp_imag = ops.cos(angle), ops.sin(angle)
+        real, imag = _back(
+            self.spectrum_real * ramp_real - self.spectrum_imag * ramp_imag,
+            self.spectrum_real * ramp_imag + self.spectrum_imag * ramp_real,
+        )
+        return real * self.centring, imag * self.centring, ramp_real, ramp_imag
+
+
 @keras.saving.register_keras_serializable("studylib")
 class Overlap(Illuminated):
     """From the offsets of a group to what relates its members' windows.
 
-    Bilinear and separable: a sample at v counts at u with weight max(0, 1 - |u - v|), for columns and for
-    rows. The weight depends on u - v alone; with the samples in reverse order, on the sum of two indices,
-    so that a line of 2 N - 1 numbers gives each N x N matrix (a Hankel matrix), N numbers from each place.
+    A pixel of one window counts at one of another when they lie at the same place, for columns and for rows. Whether
+    they do depends on the difference of their indices alone; with the samples in reverse order, on the sum of two
+    indices, so that a line of 2 N - 1 numbers gives each N x N matrix (a Hankel matrix), N numbers from each place.
     """
 
-    def call(self, offsets):
+    def call(self, offsets, probe_real, probe_imag):
         """Return the weights that `gather` takes, and the light that falls on each window.
 
         Parameters
         ----------
         offsets : (batch, C, 2) float32
-            x and y of each member's window, any common origin.
+            x and y of each member's window, whole pixels from any common origin.
+        probe_real, probe_imag : (batch, C, N, N) float32
+            Of `MovedProbes`.
 
         Returns
         -------
         weights : (2, C, batch, C, N, N) float32
             x, y; the window that is wanted; group; the member that is moved; its pixel, last one first;
-            the window's pixel.
+            the window's pixel. 0 or 1.
+        intensity : (batch, C, N, N) float32
+            |P|^2 of each member; the brightest pixel of the probe at fraction 0 has 1.
         light : (batch, C, N, 1, N) float32
-            |P|^2 of all members, each at its place; the brightest pixel of one probe has 1.
+            The intensities of all members, each at its place.
         """
         n = self.n
         places = ops.transpose(offsets, (2, 1, 0))
         between = places[:, :, :, None] - ops.swapaxes(places, 1, 2)[:, None]
         distance = between[..., None] + ops.arange(1 - n, n, dtype="float32")
         weights = ops.extract_sequences(ops.relu(1.0 - ops.abs(distance)), n, 1)
-        probes = ops.broadcast_to(self.weight[:, None], (ops.shape(offsets)[0], offsets.shape[1], n, 1, n))
-        return weights, gather(probes, weights)
+        intensity = (ops.square(probe_real) + ops.square(probe_imag)) / self.peak
+        return weights, intensity, gather(ops.expand_dims(intensity, 3), weights)
 
 
 def gather(patches: Tensor, weights: Tensor) -> Tensor:
@@ -124,10 +172,11 @@ def gather(patches: Tensor, weights: Tensor) -> Tensor:
 class FirstEstimate(Illuminated):
     """From the C measured patterns of a group to what one step from a flat object says of it.
 
-    The measured moduli take the phase of the bare probe's far field and are propagated back to the
-    exit wave psi; P* psi / max|P|^2 is the update of the object that ePIE would make. The network is
-    given this, and its mean over the group, |P|^2 as weight, so that it need not learn the Fourier
-    transform, and sees what its neighbours saw of the object they share.
+    The measured moduli take the phase of the bare probe's far field and are propagated back to the exit wave psi;
+    P* psi / max|P|^2 is the update of the object that ePIE would make. The network is given this, and its mean over the
+    group, |P|^2 as weight, so that it need not learn the Fourier transform, and sees what its neighbours saw of the
+    object they share. Amplitudes and probe are in one unit, whatever it is; a constant object of modulus 1 in that
+    unit gives 1.
 
     References
     ----------
@@ -139,27 +188,28 @@ class FirstEstimate(Illuminated):
         super().__init__(probe, **kwargs)
         far = np.fft.fftshift(np.fft.fft2(self.probe))
         phase = far / (np.abs(far) + DARK * np.abs(far).max())
-        update = _centring(self.n) * np.conj(self.probe) / np.max(np.abs(self.probe) ** 2) / self.n
-        # The inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2.
-        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(-phase.imag)
-        self.update_real, self.update_imag = _tensor(update.real), _tensor(update.imag)
+        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(phase.imag)
+        self.centring = _tensor(_centring(self.n) / self.n / self.peak)
 
-    def call(self, amplitudes, weights, light):
+    def call(self, amplitudes, probe_real, probe_imag, ramp_real, ramp_imag, weights, light):
         """Return (batch, C, N, 5, N): own estimate, the group's mean (real, imaginary), its weight.
 
         Parameters
         ----------
         amplitudes : (batch, C, N, N) float32
             sqrt(counts), centred.
+        probe_real, probe_imag, ramp_real, ramp_imag
+            Of `MovedProbes` with the same probe.
         weights, light
             Of `Overlap`.
         """
-        real, imag = ops.fft2((amplitudes * self.phase_real, amplitudes * self.phase_imag))
+        real, imag = _back(
+            amplitudes * (self.phase_real * ramp_real - self.phase_imag * ramp_imag),
+            amplitudes * (self.phase_real * ramp_imag + self.phase_imag * ramp_real),
+        )
+        real, imag = real * self.centring, imag * self.centring
         own = ops.stack(
-            [
-                real * self.update_real + imag * self.update_imag,
-                real * self.update_imag - imag * self.update_real,
-            ],
+            [real * probe_real + imag * probe_imag, imag * probe_real - real * probe_imag],
             axis=3,
         )
         total = light + DARK
@@ -170,9 +220,9 @@ class FirstEstimate(Illuminated):
 class Diffraction(Illuminated):
     """From the C object patches of a group to the C expected patterns, in photons.
 
-    In each member's window the patches of all members are averaged at their places, |P|^2 as weight,
-    then illuminated and propagated: lambda = |fftshift(FFT2(P O))|^2, orthonormal. Neighbours must
-    therefore agree on the object they share, which is what a pattern alone cannot tell.
+    In each member's window the patches of all members are averaged at their places, |P|^2 as weight, then illuminated
+    by the member's own probe and propagated: lambda = |fftshift(FFT2(P O))|^2, orthonormal. Neighbours must therefore
+    agree on the object they share, which is what a pattern alone cannot tell.
 
     References
     ----------
@@ -182,18 +232,21 @@ class Diffraction(Illuminated):
 
     def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
-        wave = _centring(self.n) * self.probe / self.n
-        self.probe_real, self.probe_imag = _tensor(wave.real), _tensor(wave.imag)
+        # The centring factor turns the centred spectrum out of the plain transform.
+        self.centring = _tensor(_centring(self.n) / self.n)
 
-    def call(self, amplitude, phase, weights, light):
+    def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
         real, imag = amplitude * ops.cos(phase), amplitude * ops.sin(phase)
         if amplitude.shape[1] > 1:
-            weighted = ops.stack([self.weight * real, self.weight * imag], axis=3)
+            weighted = ops.stack([intensity * real, intensity * imag], axis=3)
             mean = gather(weighted, weights) / (light + FAINT)
             real, imag = mean[:, :, :, 0], mean[:, :, :, 1]
         f_real, f_imag = ops.fft2(
-            (real * self.probe_real - imag * self.probe_imag, real * self.probe_imag + imag * self.probe_real)
+            (
+                self.centring * (real * probe_real - imag * probe_imag),
+                self.centring * (real * probe_imag + imag * probe_real),
+            )
         )
         return ops.square(f_real) + ops.square(f_imag)
 

@@ -12,15 +12,15 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from studylib.learn.layers import Diffraction, FirstEstimate, Overlap
+from studylib.learn.layers import Diffraction, FirstEstimate, MovedProbes, Overlap
 from studylib.learn.recorded import Recorded
 
 STEM = 4
 HEAD_GAIN = 0.05
-"""Of the heads' first weights. The first object is then flat: a rough one scatters light to where no
+"""Gain of the heads' first weights. The first object is then flat: a rough one scatters light to where no
 photon was counted, and the network spends its steps on leaving that plateau (docs/ablation.md)."""
-FIRST_AMPLITUDE = 1.1
-"""Logit of the first amplitude: 1.2 sigmoid(1.1) = 0.9, a weakly absorbing object."""
+FIRST_AMPLITUDE = float(np.log(np.e - 1))
+"""Bias of the amplitude's head: softplus of it is 1, the best constant object in the network's gauge."""
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -46,15 +46,30 @@ class DepthToSpace(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("studylib")
-class ObjectRange(layers.Layer):
-    """Amplitude 1.2 sigmoid, phase pi tanh, in float32."""
+class ObjectGauge(layers.Layer):
+    """From two maps to amplitude and phase of the object, in float32.
 
-    def __init__(self, **kwargs) -> None:
+    Probe and object share one scale. The network works in a gauge in which the best constant object is 1, and this
+    layer multiplies by that object's modulus: no object is out of range. The amplitude is a softplus, unbounded above;
+    the phase is linear, so that it has no edge at pi.
+
+    Parameters
+    ----------
+    gauge
+        Modulus of the best constant object, sqrt(mean counts per pattern / sum |P|^2).
+    """
+
+    def __init__(self, gauge: float, **kwargs) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
+        self.gauge = float(gauge)
 
     def call(self, amplitude, phase):
-        """Return amplitude in 0..1.2 and phase, rad, from two maps of logits."""
-        return 1.2 * ops.sigmoid(amplitude), np.pi * ops.tanh(phase)
+        """Return amplitude and phase, rad."""
+        return self.gauge * ops.softplus(amplitude), np.pi * phase
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"gauge": self.gauge}
 
 
 def _on_torch() -> bool:
@@ -121,7 +136,7 @@ def _head(x, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def _trunk(features, width: int, skips: bool):
+def _trunk(features, width: int, skips: bool, gauge: float):
     """From (batch, N, c, N) to amplitude and phase, (batch, N, N) float32 each.
 
     An encoder of three scales, one decoder for amplitude and one for phase. With skips each decoder is
@@ -140,7 +155,7 @@ def _trunk(features, width: int, skips: bool):
     def decoder(name: str, first: float):
         return _head(_block(enlarged(_block(start, 2 * width), fine), width), name, first)
 
-    return ObjectRange(name="object")(decoder("amp", FIRST_AMPLITUDE), decoder("phase", 0.0))
+    return ObjectGauge(gauge, name="object")(decoder("amp", FIRST_AMPLITUDE), decoder("phase", 0.0))
 
 
 class _Policy:
@@ -160,7 +175,9 @@ def _normalised(patterns, scale: float):
     return layers.Rescaling(1 / scale, dtype="float32", name="normalised")(patterns)
 
 
-def baseline(n_pixels: int, width: int, scale: float, policy: str, skips: bool = False) -> keras.Model:
+def baseline(
+    n_pixels: int, width: int, scale: float, policy: str, skips: bool = False, gauge: float = 1.0
+) -> keras.Model:
     """Build the Baseline.
 
     Parameters
@@ -175,6 +192,8 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str, skips: bool =
         Keras dtype policy of the convolutions.
     skips
         Whether the decoders are given the encoder's scales (Ronneberger et al., U-Net, MICCAI 2015).
+    gauge
+        Modulus of the best constant object.
 
     Returns
     -------
@@ -183,11 +202,17 @@ def baseline(n_pixels: int, width: int, scale: float, policy: str, skips: bool =
     with _Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
         features = layers.Reshape((n_pixels, 1, n_pixels))(_normalised(patterns, scale))
-        return keras.Model(patterns, _trunk(features, width, skips), name="Baseline")
+        return keras.Model(patterns, _trunk(features, width, skips, gauge), name="Baseline")
 
 
 def ptychopinn(
-    probe: NDArray[np.complex64], group_size: int, width: int, scale: float, policy: str, skips: bool = False
+    probe: NDArray[np.complex64],
+    group_size: int,
+    width: int,
+    scale: float,
+    policy: str,
+    skips: bool = False,
+    gauge: float = 1.0,
 ) -> keras.Model:
     """Build PtychoPINN.
 
@@ -196,22 +221,25 @@ def ptychopinn(
     probe : (N, N) complex64, sqrt(photons)
     group_size
         C.
-    width, scale, policy, skips
+    width, scale, policy, skips, gauge
         As for the Baseline.
 
     Returns
     -------
-    Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to amplitude and phase,
-    (batch, C, N, N) float32 each
+    Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) whole offsets, (batch, C, 2) fractions] to amplitude and
+    phase, (batch, C, N, N) float32 each
     """
     n, c = probe.shape[0], group_size
+    unit = gauge / scale * probe  # patterns are divided by the scale, and the best constant object is 1
     with _Policy(policy):
-        patterns, offsets = keras.Input((c, n, n), name="patterns"), keras.Input((c, 2), name="offsets")
-        shared = Overlap(probe, name="overlap")(offsets)
-        features = FirstEstimate(probe / scale, name="first_estimate")(_normalised(patterns, scale), *shared)
-        amplitude, phase = _trunk(ops.reshape(features, (-1, n, features.shape[3], n)), width, skips)
+        patterns = keras.Input((c, n, n), name="patterns")
+        offsets, fractions = keras.Input((c, 2), name="offsets"), keras.Input((c, 2), name="fractions")
+        moved = MovedProbes(unit, name="moved_probes")(fractions)
+        weights, _, light = Overlap(unit, name="overlap")(offsets, *moved[:2])
+        estimate = FirstEstimate(unit, name="first_estimate")(_normalised(patterns, scale), *moved, weights, light)
+        amplitude, phase = _trunk(ops.reshape(estimate, (-1, n, estimate.shape[3], n)), width, skips, gauge)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
-        return keras.Model([patterns, offsets], outputs, name="PtychoPINN")
+        return keras.Model([patterns, offsets, fractions], outputs, name="PtychoPINN")
 
 
 def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.Model:
@@ -219,15 +247,18 @@ def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.M
 
     Returns
     -------
-    Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets] to (batch, C, N, N) lambda
+    Model with PtychoPINN's inputs and the output (batch, C, N, N) lambda, photons
     """
-    expected = Diffraction(probe, name="diffraction")(*network.outputs, *network.get_layer("overlap").output)
+    factor = pattern_scale(network) / network.get_layer("object").gauge  # back to sqrt(photons)
+    real, imag = (factor * part for part in network.get_layer("moved_probes").output[:2])
+    overlap = network.get_layer("overlap").output
+    expected = Diffraction(probe, name="diffraction")(*network.outputs, real, imag, *overlap)
     return Recorded(keras.Model(network.inputs, expected, name="PtychoPINN_training"))
 
 
 def group_size(network: keras.Model) -> int:
     """Return C of a PtychoPINN, 0 for a Baseline."""
-    return network.inputs[0].shape[1] if len(network.inputs) == 2 else 0
+    return network.inputs[0].shape[1] if len(network.inputs) == 3 else 0
 
 
 def pattern_scale(network: keras.Model) -> float:

@@ -13,9 +13,11 @@ from studylib.errors import InputError, StageError
 from studylib.io.files import write_with
 from studylib.learn import networks
 from studylib.learn.batches import group_batch
+from studylib.learn.layers import Diffraction, MovedProbes, Overlap
 from studylib.learn.recorded import Recorded
-from studylib.physics.grouping import group
+from studylib.physics.grouping import group, offsets
 from studylib.physics.stitch import neighbouring_blocks, stitch
+from studylib.physics.windows import extract
 from studylib.scan import Scan
 
 BLOCK = 4096
@@ -118,3 +120,32 @@ def load_network(path: Path, remedy: str) -> keras.Model:
         return keras.saving.load_model(path, compile=False)
     except (ValueError, OSError) as error:
         raise InputError("model", path.name, f"a readable Keras file ({error})", remedy) from error
+
+
+def expected(image: NDArray[np.complex64], scan: Scan, batch: int = 256) -> NDArray[np.float32]:
+    """Return the patterns that PtychoPINN's physics layers expect of the windows of an object.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+    scan
+        Probe and positions.
+    batch
+        Positions at a time.
+
+    Returns
+    -------
+    (positions, N, N) float32, photons, zero frequency in the centre
+    """
+    moved, overlap, detector = MovedProbes(scan.probe), Overlap(scan.probe), Diffraction(scan.probe)
+    patches = extract(image, scan.positions, scan.n_pixels)
+    parts = []
+    for start in range(0, len(patches), batch):
+        groups = np.arange(start, min(start + batch, len(patches)))[:, None]
+        places, fractions = offsets(scan.positions, groups)
+        probes = moved(keras.ops.convert_to_tensor(fractions))[:2]
+        where = overlap(keras.ops.convert_to_tensor(places), *probes)
+        some = patches[groups]
+        amplitude, phase = (keras.ops.convert_to_tensor(a) for a in (np.abs(some), np.angle(some)))
+        parts.append(keras.ops.convert_to_numpy(detector(amplitude, phase, *probes, *where))[:, 0])
+    return np.concatenate(parts)

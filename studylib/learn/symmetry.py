@@ -36,7 +36,7 @@ class Symmetry(NamedTuple):
         return np.ascontiguousarray(np.swapaxes(image, -1, -2) if self.transpose else image)
 
     def offset(self, offset: NDArray) -> NDArray:
-        """Return the transformed displacements, (..., 2) as x and y."""
+        """Return the transformed displacements, offsets of windows or fractions of a pixel, (..., 2) as x and y."""
         signs = np.array([-1 if self.mirror_x else 1, -1 if self.mirror_y else 1], dtype=offset.dtype)
         offset = offset * signs
         return np.ascontiguousarray(offset[..., ::-1] if self.transpose else offset)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from studylib.design import GroupingSettings
 from studylib.errors import InputError
+from studylib.physics.windows import nearest_pixels
 
 
 def group(
@@ -32,7 +35,12 @@ def group(
     Raises
     ------
     InputError
-        Fewer positions than K + 1.
+        Fewer positions than C.
+
+    Warns
+    -----
+    UserWarning
+        Fewer positions than K + 1: the companions are drawn from all others.
     """
     n, c, k = len(positions), settings.group_size, settings.n_neighbours
     n_groups = n if n_groups is None else n_groups
@@ -42,8 +50,12 @@ def group(
     )[:n_groups]
     if c == 1:
         return anchors[:, None]
+    if n < c:
+        remedy = "use a denser view, a larger field of view, or groups of one position (gridsize 1)"
+        raise InputError("positions", n, f"at least C = {c}, the size of a group", remedy)
     if n < k + 1:
-        raise InputError("positions", n, f"at least K + 1 = {k + 1}", "use a denser view")
+        warnings.warn(f"{n} positions: companions are drawn from {n - 1} neighbours, not {k}", stacklevel=2)
+        k = n - 1
     _, neighbours = cKDTree(positions).query(positions, k=k + 1)
     # A random order of the K neighbours; its first C - 1 are the companions.
     order = np.argsort(generator.random((n_groups, k)), axis=1)[:, : c - 1]
@@ -51,18 +63,38 @@ def group(
     return np.concatenate([anchors[:, None], companions], axis=1)
 
 
-def offsets(positions: NDArray[np.float64], groups: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return each member's position relative to its group's mean.
+def offsets(positions: NDArray[np.float64], groups: NDArray[np.intp]) -> tuple[NDArray, NDArray]:
+    """Return where the windows of each group lie, and the fractions of their positions.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+    groups : (n_groups, C) indices into `positions`
 
     Returns
     -------
-    (n_groups, C, 2) float32, x and y in pixels
+    offsets : (n_groups, C, 2) float32
+        x and y of each member's window relative to the anchor's, whole pixels.
+    fractions : (n_groups, C, 2) float32
+        x and y of what rounding to whole pixels left, pixels.
     """
-    members = positions[groups]
-    return (members - members.mean(axis=1, keepdims=True)).astype(np.float32)
+    whole, fraction = nearest_pixels(positions)
+    members = whole[groups]
+    return (members - members[:, :1]).astype(np.float32), fraction[groups]
 
 
-def hold_out(positions: NDArray[np.float64], fraction: float) -> tuple[NDArray, NDArray]:
-    """Return (kept, held out) indices: the last strip along x, so that its groups are like the others."""
-    cut = np.quantile(positions[:, 0], 1 - fraction)
-    return np.flatnonzero(positions[:, 0] <= cut), np.flatnonzero(positions[:, 0] > cut)
+def hold_out(positions: NDArray[np.float64], fraction: float, least: int = 8) -> tuple[NDArray, NDArray]:
+    """Return (kept, held out) indices: the last strip along x, so that its groups are like the others.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+    fraction
+        Share that is held out.
+    least
+        Positions that are held out at least, where that is no more than a quarter of them.
+    """
+    n = len(positions)
+    held = min(max(round(fraction * n), min(least, n // 4), 1), n - 1)
+    order = np.argsort(positions[:, 0], kind="stable")
+    return np.sort(order[: n - held]), np.sort(order[n - held :])

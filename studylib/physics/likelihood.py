@@ -25,3 +25,22 @@ def poisson_loss(counts, expected, log: Callable[[Any], Any] = np.log):
         The framework's natural logarithm.
     """
     return expected - (counts + BACKGROUND) * log(expected + BACKGROUND)
+
+
+FLOOR = 1e-4
+"""Expected photons per pixel below which the plain loss counts them as this many: about the light that rounding errors
+of single precision scatter. A stray photon there costs 9 nats, and not infinitely many."""
+
+
+def plain_poisson_loss(counts, expected):
+    """Return the Poisson negative log-likelihood of every pixel, up to a constant, without a stabilising background.
+
+    It is the score of counts that nothing was fitted to; `poisson_loss` is what is fitted.
+
+    Parameters
+    ----------
+    counts, expected
+        n and lambda, photons, arrays of one shape.
+    """
+    seen = np.maximum(expected, FLOOR)
+    return seen - counts * np.log(seen)

@@ -136,7 +136,7 @@ def _design(run: Run) -> Stage:
 
 def _generation(run: Run) -> Stage:
     base = BASE if run.base_sha256 else ""
-    given = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
+    given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
     outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
     return Stage(
         2, f"01_generate_dose{run.dose}", "01_generate", COMMON | {"profile": run.profile} | given,

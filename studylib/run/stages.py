@@ -7,19 +7,18 @@ notebook that makes it.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from studylib import samples
 from studylib.arms.registry import arm, settings_of
-from studylib.design import HELD_SHARE, SPLITS, VIEWS, StudyDesign
+from studylib.condition import simulate_halves, thin_to_view
+from studylib.design import SPLITS, VIEWS, StudyDesign
 from studylib.errors import InputError, StageError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
-from studylib.physics import overlap, simulate
+from studylib.physics import overlap
 from studylib.physics.grouping import group
 from studylib.physics.windows import extract
 from studylib.run.hub import Hub
@@ -79,26 +78,7 @@ def generate(
     design = read_design(hub, profile)
     seed = design.seeds.simulation if seed is None else seed
     source = samples.load_base(base) if base else samples.built_in(design.sample, design.seeds, *kinds)
-    n_pixels = source.probe.shape[0]
-    generator = np.random.default_rng([seed, dose])
-    positions = simulate.scan_positions(source.object.shape, n_pixels, design.sample, generator)
-    halves = simulate.split_along_y(positions, source.object.shape[0], n_pixels)
-    used = positions[np.concatenate([halves[s] for s in SPLITS])]
-    probe = simulate.scale_probe(source.object, source.probe, used, dose)
-    scale = simulate.intensity_scale(dose, n_pixels)
-    scans = {}
-    for split in SPLITS:
-        where = positions[halves[split]]
-        diffraction = simulate.count_photons(source.object, probe, where, scale, generator)
-        held = simulate.hold_counts(source.object, probe, where, HELD_SHARE, np.random.default_rng([seed, dose, 1]))
-        metadata = {
-            "dose": dose, "split": split, "view": None, "sample": source.name, "seed": seed,
-            "sample_kind": source.sample, "probe_kind": source.probe_kind,
-            "object_shape": list(source.object.shape), "scan_step_px": design.sample.scan_step,
-        }  # fmt: skip
-        scans[split] = Scan(
-            diffraction, probe, where, scale, source.object.shape, metadata, held=held, held_share=HELD_SHARE
-        )
+    scans = simulate_halves(source, design.sample, dose, seed)
     outputs = [
         dataset.save(
             hub.phase_c(dose, split), scan, source.object, _true_patches(split, source.object, scan), source.phase
@@ -142,15 +122,9 @@ def make_view(
     for split in SPLITS:
         inputs.append(source := hub.phase_c(dose, split))
         scan, truth, phase = dataset.load_scan(source), dataset.load_truth(source), dataset.load_phase(source)
+        thinned, keep = thin_to_view(scan, view, design.seeds.subsampling, s_img)
         diameter = samples.probe_diameter(scan.probe)
         spacing = overlap.target_spacing(VIEWS[view], diameter)
-        keep = overlap.thin(scan.positions, spacing, design.seeds.subsampling)
-        if s_img < 1:
-            chosen = np.random.default_rng(design.seeds.subsampling).random(len(keep)) < s_img
-            keep = keep[chosen]
-        thinned = scan.take(keep)
-        metadata = scan.metadata | {"view": view, "overlap": VIEWS[view], "s_img": s_img}
-        thinned = replace(thinned, metadata=metadata)
         patches = dataset.load_patches(source)[keep] if split == "train" else None
         outputs.append(dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches, phase))
         grouping = settings_of("pinn", design, thinned)[0].grouping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 
@@ -10,7 +11,8 @@ import pytest
 from studylib.errors import StageError
 from studylib.evidence import digest, schema, writer
 from studylib.evidence.grid import validate_preview
-from tests.unit.fake_hub import fabricate
+from studylib.io.files import write_json, write_table
+from tests.unit.fake_hub import fabricate, status
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def test_deltas_that_break_their_schema_are_dumped_and_the_stale_file_stays(hub)
     good = writer.write_evidence(hub, 1000, "dense", ["test"])
     kept = stale.read_text()
     with pytest.raises(StageError, match="blocker_metrics_delta"):
-        writer.write_deltas(hub, good["deltas_by_split"], "test", good["provenance"] | {"inputs": {"/abs/x": "0" * 64}})
+        more = {name: good[name] for name in ("deltas_by_arm", "status")}
+        origin = good["provenance"] | {"inputs": {"/abs/x": "0" * 64}}
+        writer.write_deltas(hub, good["deltas_by_split"], "test", origin, more)
     assert stale.read_text() == kept
     assert json.loads((hub / writer.BLOCKER).read_text())["problems"]
 
@@ -99,3 +103,32 @@ def test_the_published_schema_accepts_the_delta_file(hub):
     jsonschema.validate(content, schema.json_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(content | {"surprise": 1}, schema.json_schema())
+
+
+def test_an_arm_that_did_not_learn_has_no_delta_and_says_so(hub):
+    """The contract's texts say n/a, the schema accepts null, and the other arm's deltas stand."""
+    write_json(hub.comparison(1000, "dense", "test") / "status.json", status(Baseline="no gain over a constant object"))
+    content = writer.write_evidence(hub, 1000, "dense", ["test"])
+    assert content["deltas"]["vs_Baseline"]["ms_ssim"] == {"amplitude": None, "phase": None}
+    assert content["deltas"]["vs_PtyChi"]["ms_ssim"]["phase"] == pytest.approx(0.21)
+    lines = (hub / "analysis/metrics_delta_highlights.txt").read_text().splitlines()
+    assert lines[0] == "MS-SSIM Δ (PtychoPINN - Baseline)  : amplitude n/a  phase n/a"
+    digest_text = (hub / "analysis/metrics_digest.md").read_text()
+    assert "| Baseline | 0.800 | 0.895 | DID NOT LEARN |" in digest_text and "no gain over a constant" in digest_text
+
+
+def test_a_channel_without_contrast_has_no_scores_and_a_reason(hub):
+    folder = hub.comparison(1000, "dense", "test")
+    told = status() | {"channels": {"amplitude": "the truth's amplitude is constant", "phase": ""}}
+    write_json(folder / "status.json", told)
+    with (folder / "comparison_metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["amplitude"] = ""
+    write_table(folder / "comparison_metrics.csv", rows)
+    content = writer.write_evidence(hub, 1000, "dense", ["test"])
+    assert content["deltas"]["vs_PtyChi"]["mae"]["amplitude"] is None
+    assert content["deltas"]["vs_PtyChi"]["mae"]["phase"] == pytest.approx(-0.21)
+    assert (
+        "amplitude: no scores, the truth's amplitude is constant" in (hub / "analysis/metrics_summary.md").read_text()
+    )

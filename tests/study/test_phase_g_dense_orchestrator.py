@@ -39,7 +39,7 @@ def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
     done = studylib("dense", "--hub", str(hub), "--collect-only")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 10 and all(line.startswith("python -m papermill notebooks/") for line in lines)
+    assert len(lines) == 18 and all(line.startswith("python -m papermill notebooks/") for line in lines)
     assert not hub.exists() and str(tmp_path) not in done.stdout
 
 
@@ -99,24 +99,21 @@ def test_a_crash_stops_at_once_and_leaves_a_blocker(smoke, tmp_path):
 
 
 def test_the_arms_never_open_the_truth_of_the_test_half(smoke, tmp_path):
-    """With another truth in the test data the reconstructions are the same, bit by bit."""
-    from studylib.design import StudyDesign
+    """With another truth in the test data every arm makes the same image, bit by bit."""
+    from studylib.arms.registry import USUAL
     from studylib.io import dataset
-    from studylib.judge.compare import _canvases
-    from studylib.learn.backend import use_backend
+    from studylib.run import arm_stages
     from studylib.run.hub import Hub
 
-    use_backend("torch")
-    hub = tmp_path / "blind"
-    shutil.copytree(smoke[0], hub)
-    path = Hub(hub).phase_d(1000, "dense", "test")
-    settings = StudyDesign.for_profile("smoke")
-    first, _ = _canvases(Hub(hub), settings, dataset.load_scan(path), 1000, "dense", "test")
+    hub = Hub(tmp_path / "blind")
+    shutil.copytree(smoke[0], hub.root)
+    where = (hub, "smoke", 1000, "dense", "test")
+    path = hub.phase_d(1000, "dense", "test")
     scan = dataset.load_scan(path)
     dataset.save(path, scan, np.zeros(scan.shape, np.complex64))
-    second, _ = _canvases(Hub(hub), settings, dataset.load_scan(path), 1000, "dense", "test")
-    for model, image in first.items():
-        np.testing.assert_array_equal(image, second[model])
+    for key in USUAL:
+        before = arm_stages.read_reconstruction(hub, 1000, "dense", "test", key)["object"]
+        np.testing.assert_array_equal(arm_stages.reconstruct(*where, key).object, before, err_msg=key)
 
 
 def scores(hub: Path) -> dict[str, list[str]]:
@@ -139,7 +136,7 @@ def test_the_same_seeds_give_the_same_numbers_twice(smoke, tmp_path):
     hub = tmp_path / "again"
     done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--splits", "test")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(scores(hub)) == 18 and scores(hub) == scores(smoke[0])
+    assert len(scores(hub)) == 6 * 7 and scores(hub) == scores(smoke[0])
 
 
 def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
@@ -154,38 +151,45 @@ def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
     assert mine.keys() == torchs.keys()
 
 
-def test_extra_rows_stand_beside_the_three_arms(smoke, tmp_path):
-    """PtychoPINN+adapt and PtyChi from PtychoPINN, on a copy of the smoke hub."""
-    from studylib.design import EXTRAS
-    from studylib.evidence import summary
-    from studylib.run import stages
+def test_more_arms_stand_beside_the_others(smoke, tmp_path):
+    """PtychoPINN fine-tuned, and PtyChi started from its image, on a copy of the smoke hub."""
+    from studylib.arms import registry
+    from studylib.run import arm_stages
     from studylib.run.hub import Hub
 
-    hub = Hub(tmp_path / "extras")
+    hub = Hub(tmp_path / "more")
     shutil.copytree(smoke[0], hub.root)
     before = scores(hub.root)
     where = (hub, "smoke", 1000, "dense", "test")
-    adapted = stages.reconstruct(*where, "adapt", adapt_epochs=3)
-    assert adapted.loss[-1] < adapted.loss[0]
-    stages.reconstruct(*where, "LSQML", start="PtychoPINN")
-    stages.compare(*where, "torch", tuple(EXTRAS))
+    more = ("pinn_adapt", "ptychi_pinn")
+    for key in more:
+        arm_stages.reconstruct(*where, key)
+    arm_stages.compare(*where, (*registry.USUAL, *more))
     after = scores(hub.root)
-    assert set(after) - set(before) == {f"{m}/{k}" for m in EXTRAS.values() for k in
-                                        ("mae", "mse", "psnr", "ssim", "ms_ssim", "frc50")}  # fmt: skip
-    assert {k: after[k] for k in before if "PtychoPINN" not in k} == {
-        k: before[k] for k in before if "PtychoPINN" not in k
-    }
-    table = summary.read_table(hub.comparison(1000, "dense", "test") / "comparison_metrics.csv")
-    assert table["PtychoPINN+adapt"]["ms_ssim"]["phase"] > 0.3
+    assert {k.split("/")[0] for k in set(after) - set(before)} == {registry.arm(k).name for k in more}
+    assert {k: after[k] for k in before} == before
 
 
-def test_extras_are_planned_after_the_network_and_read_by_the_comparison(tmp_path):
-    done = studylib("dense", "--hub", str(tmp_path / "h"), "--collect-only", "--splits", "test", "--refine",
-                    "--adapt-epochs", "5")  # fmt: skip
+def test_quick_arms_run_without_any_training(tmp_path):
+    """A run without PtychoPINN has no deltas of the contract, but it is a run: scores, report, verification."""
+    hub = tmp_path / "quick"
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--splits", "test", "--arms", "ptychi", "map")
+    assert done.returncode == 0, done.stdout + done.stderr
+    deltas = json.loads((hub / "analysis/metrics_delta_summary.json").read_text())
+    assert deltas["deltas"]["vs_PtyChi"]["ms_ssim"]["phase"] is None
+    assert {k.split("/")[0] for k in scores(hub)} == {"PtyChi", "MAP", "constant"}
+    assert not (hub / "data/phase_e").exists()
+
+
+def test_arms_are_planned_after_those_they_start_from(tmp_path):
+    done = studylib(
+        "dense", "--hub", str(tmp_path / "h"), "--collect-only", "--splits", "test", "--arms", "ptychi_pinn"
+    )
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == 10
-    assert "-r algorithm adapt" in lines[6] and "-p adapt_epochs 5" in lines[6]
-    assert "-r start PtychoPINN" in lines[7] and "-r extras 'adapt from_pinn'" in lines[8]
+    assert done.returncode == 0 and len(lines) == 8
+    assert "-r arm pinn " in lines[3] and "03_train" in lines[3]
+    assert "-r arm pinn " in lines[4] and "-r arm ptychi_pinn" in lines[5]
+    assert "-r arms 'pinn ptychi_pinn'" in lines[6]
 
 
 @pytest.mark.parametrize(
@@ -193,9 +197,9 @@ def test_extras_are_planned_after_the_network_and_read_by_the_comparison(tmp_pat
     [
         (("--dose", "-1"), "dose"),
         (("--replicate", "-1"), "replicate"),
-        (("--adapt-epochs", "few"), "adapt_epochs"),
-        (("--algorithm", "adapt"), "algorithm"),
-        (("--algorithm", "ePIE"), "algorithm"),
+        (("--arms", "ePIE"), "arm"),
+        (("--sample", "moon"), "sample"),
+        (("--probe", "pencil"), "probe"),
         (("--dose", "0"), "dose"),
         (("--dose", "nan"), "dose"),
         (("--view", "medium"), "view"),

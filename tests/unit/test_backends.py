@@ -28,12 +28,13 @@ if other == "none":
 else:
     network = load_network(__import__("pathlib").Path(other), "")
 network.save(mine)
-before = network.predict_on_batch([data["amplitudes"], data["offsets"]])
+before = network.predict_on_batch([data["amplitudes"], data["offsets"], data["fractions"]])
 model = networks.with_detector(network, data["probe"])
 rate = {"Adam": 1e-2, "SGD": 3.0}[optimizer]
 model.compile(getattr(keras.optimizers, optimizer)(rate, global_clipnorm=0.1), loss=poisson_nll, jit_compile=False)
-losses = [float(model.train_on_batch([data["amplitudes"], data["offsets"]], data["amplitudes"] ** 2)) for _ in range(2)]
-after = network.predict_on_batch([data["amplitudes"], data["offsets"]])
+inputs = [data["amplitudes"], data["offsets"], data["fractions"]]
+losses = [float(model.train_on_batch(inputs, data["amplitudes"] ** 2)) for _ in range(2)]
+after = network.predict_on_batch([data["amplitudes"], data["offsets"], data["fractions"]])
 np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
          after=np.stack([np.asarray(a) for a in after]))
 """
@@ -48,8 +49,8 @@ np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
 def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, optimizer):
     from studylib.learn.batches import group_batch
 
-    (amplitudes, offsets), _ = group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))
-    np.savez(tmp_path / "given.npz", probe=scan.probe, amplitudes=amplitudes, offsets=offsets)
+    (amplitudes, offsets, fractions), _ = group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))
+    np.savez(tmp_path / "given.npz", probe=scan.probe, amplitudes=amplitudes, offsets=offsets, fractions=fractions)
     told = {}
     # torch makes the weights, TensorFlow reads them and saves them again, torch reads those.
     for backend, mine, other in (("torch", "a", "none"), ("tensorflow", "b", "a"), ("torch", "c", "b")):

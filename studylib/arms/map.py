@@ -1,0 +1,165 @@
+"""MAP: the most probable object under a Poisson likelihood and a total-variation prior.
+
+The gradient of the likelihood is written out (one FFT and one inverse FFT for each pattern and iteration); Adam
+descends on the complex object, all patterns at once, with a step that decays to zero.
+
+References
+----------
+Thibault, Guizar-Sicairos, Maximum-likelihood refinement for coherent diffractive imaging, New J. Phys. 14, 063004
+(2012), eqs. 3 and 8 (the likelihood of the counts and its gradient).
+Rudin, Osher, Fatemi, Nonlinear total variation based noise removal algorithms, Physica D 60, 259 (1992).
+Kingma, Ba, Adam: a method for stochastic optimization, ICLR (2015).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from studylib import progress
+from studylib.arms.base import Arm
+from studylib.arms.poisson import Likelihood, total_variation
+from studylib.design import Frozen, Seeds
+from studylib.errors import StageError
+from studylib.reconstruction import Reconstruction, peak_memory_mib
+from studylib.scan import Scan
+
+
+class MapSettings(Frozen):
+    """Settings of the MAP solver."""
+
+    tv: float = Field(2.0, ge=0)
+    """Weight of the total variation of the phase (times the amplitude), photons per unit of variation."""
+    amplitude_tv: float = Field(1.0, ge=0)
+    """Weight of the total variation of the amplitude, as a multiple of the phase's; 1 is the isotropic total variation
+    of the complex object. Larger values suit objects whose phase holds finer detail than their amplitude."""
+    iterations: int = Field(200, ge=1)
+    """Iterations at the most."""
+    rate: float = Field(0.05, gt=0)
+    """First step of Adam, in units of the object's modulus; it decays to zero as a cosine."""
+    tolerance: float = Field(1e-6, ge=0)
+    """The solver stops when the objective falls by less than this share of its whole fall within ten iterations."""
+
+
+def solve(
+    scan: Scan,
+    settings: MapSettings,
+    first: NDArray[np.complex64] | None = None,
+    name: str = "MAP",
+    background_share: float = 1.0,
+) -> tuple[NDArray[np.complex64], list[float]]:
+    """Minimise the negative log-posterior of the object.
+
+    Parameters
+    ----------
+    scan
+        Counts, probe (sqrt(photons)) and positions.
+    settings
+        Prior and iterations.
+    first : (rows, columns) complex64
+        First object; 0 where nothing is known. The best constant object when None.
+    name
+        Shown beside the progress bar.
+    background_share
+        Share of the counts that the scan holds of a whole one, by which the stabilising background is scaled.
+
+    Returns
+    -------
+    object : (rows, columns) complex64
+    losses
+        Mean negative log-likelihood per detector pixel, of every iteration.
+
+    Raises
+    ------
+    StageError
+        The object is not finite.
+    """
+    import torch
+
+    likelihood = Likelihood(scan, background_share)
+    flat = likelihood.best_constant()
+    start = np.full(scan.shape, flat, np.complex64) if first is None else np.where(first == 0, flat, first)
+    image = torch.view_as_real(torch.from_numpy(start.astype(np.complex64)).to(likelihood.device)).clone()
+    image.requires_grad_(True)
+    optimiser = torch.optim.Adam([image], settings.rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
+    weights = settings.tv * settings.amplitude_tv, settings.tv
+    losses: list[float] = []
+    objective: list[float] = []
+    with progress.bar(settings.iterations, name, "iteration") as bar:
+        for _ in range(settings.iterations):
+            optimiser.zero_grad()
+            prior = total_variation(image, *weights) if settings.tv else torch.zeros(())
+            if settings.tv:
+                prior.backward()
+            loss, gradient = likelihood.loss_and_gradient(image.detach())
+            image.grad = gradient if image.grad is None else image.grad + gradient
+            optimiser.step()
+            schedule.step()
+            losses.append(loss / likelihood.n_values)
+            objective.append(loss + float(prior))
+            bar.update(1)
+            if _stalled(objective, settings.tolerance):
+                break
+    found = torch.view_as_complex(image.detach()).cpu().numpy()
+    if not np.isfinite(found).all():
+        raise StageError(f"{name} diverged: its object holds NaN or infinity")
+    return found, losses
+
+
+def _stalled(objective: list[float], tolerance: float, span: int = 10) -> bool:
+    """Return whether the objective hardly falls any more, beside its whole fall so far."""
+    if len(objective) < 3 * span:
+        return False
+    recent = min(objective[-2 * span : -span]) - min(objective[-span:])
+    return 0 <= recent <= tolerance * max(objective[0] - min(objective), 1e-12)
+
+
+class Map(Arm):
+    """Poisson likelihood with total variation, from a flat object."""
+
+    name: ClassVar = "MAP"
+    key: ClassVar = "map"
+    colour: ClassVar = "#d55e00"
+    settings: ClassVar = MapSettings
+    without_prior: ClassVar = {"tv": 0.0, "iterations": 100, "rate": 1e-3}
+
+    def reconstruct(
+        self,
+        scan: Scan,
+        settings: Any,
+        seeds: Seeds,
+        trained: Any = None,
+        starts: Mapping[str, NDArray[np.complex64]] | None = None,
+    ) -> Reconstruction:
+        """Solve for the object; deterministic, so that no seed enters."""
+        begin = time.perf_counter()
+        share = float(scan.metadata.get("share", 1.0))
+        image, losses = solve(scan, settings, next(iter((starts or {}).values()), None), self.name, share)
+        return Reconstruction(image, np.array(losses), time.perf_counter() - begin, peak_memory_mib())
+
+    def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
+        """Return the patterns that the solver's likelihood expects."""
+        return Likelihood(scan).expected(image)
+
+
+class RefineSettings(MapSettings):
+    """Settings of the refinement: fewer iterations and a smaller step, since it starts near its end."""
+
+    iterations: int = Field(80, ge=1)
+    rate: float = Field(0.02, gt=0)
+
+
+class MapFromPinn(Map):
+    """The MAP solver, started from PtychoPINN's image."""
+
+    name: ClassVar = "PtychoPINN+MAP"
+    key: ClassVar = "pinn_map"
+    colour: ClassVar = "#a6761d"
+    settings: ClassVar = RefineSettings
+    after: ClassVar = ("pinn",)

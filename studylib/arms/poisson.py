@@ -1,0 +1,131 @@
+"""The Poisson likelihood of a whole scan and its gradient, and total variation, on torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.design import BACKGROUND
+from studylib.physics.forward import probes_at
+from studylib.physics.windows import window_corners
+from studylib.scan import Scan
+
+if TYPE_CHECKING:
+    import torch
+
+CHUNK = 1024
+"""Patterns whose exit waves are in memory together."""
+EPSILON = 1e-3
+"""Smoothing of the total variation at zero, in units of the object's modulus."""
+
+
+class Likelihood:
+    """Negative log-likelihood of the counts of a scan, as a function of the object.
+
+    Parameters
+    ----------
+    scan
+        Counts, probe and positions.
+    background_share
+        Factor of the stabilising background, where the scan holds a share of the counts of a whole one.
+    """
+
+    def __init__(self, scan: Scan, background_share: float = 1.0) -> None:
+        import torch
+
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.scan, self.background = scan, BACKGROUND * background_share
+        n = scan.n_pixels
+        corners = window_corners(scan.positions, n, scan.shape)
+        first = torch.from_numpy(corners[:, 0] * scan.shape[1] + corners[:, 1])
+        inside = torch.arange(n)[:, None] * scan.shape[1] + torch.arange(n)
+        # (position, row, column): the place of each window pixel on the flattened canvas.
+        self.places = (first[:, None, None] + inside).to(self.device)
+        self.parts = [slice(k, k + CHUNK) for k in range(0, len(scan.positions), CHUNK)]
+        # Zero frequency first, so that no pattern is shifted in an iteration.
+        shifted = np.fft.ifftshift(scan.counts, axes=(1, 2))
+        self.counts = torch.from_numpy(np.ascontiguousarray(shifted)).to(self.device)
+        self.probes = torch.from_numpy(probes_at(scan.probe, scan.positions)).to(self.device)
+        self.n_values = self.counts.numel()
+
+    def best_constant(self) -> float:
+        """Return the modulus of the constant object that expects as many photons as were counted."""
+        lit = len(self.scan.positions) * float(np.sum(np.abs(self.scan.probe.astype(np.complex128)) ** 2))
+        return float(np.sqrt(float(self.counts.double().sum()) / lit))
+
+    def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
+        import torch
+
+        return torch.fft.fft2(self.probes[part] * canvas.reshape(-1)[self.places[part]], norm="ortho")
+
+    def loss_and_gradient(self, image: torch.Tensor) -> tuple[float, torch.Tensor]:
+        """Return the loss and its gradient.
+
+        Parameters
+        ----------
+        image : (rows, columns, 2) float32
+            Real and imaginary part of the object.
+
+        Returns
+        -------
+        loss
+            Sum over patterns and pixels of lambda - (n + b) log(lambda + b).
+        gradient : (rows, columns, 2) float32
+            With respect to real and imaginary part.
+        """
+        import torch
+
+        canvas, loss = torch.view_as_complex(image), 0.0
+        total = torch.zeros(image.shape[0] * image.shape[1], 2, device=self.device)
+        for part in self.parts:
+            wave = self._far_field(canvas, part)
+            expected = wave.real.square() + wave.imag.square()
+            counts = self.counts[part] + self.background
+            seen = expected + self.background
+            loss += float((expected - counts * seen.log()).sum(dtype=torch.float64))
+            # Wirtinger: dL/dpsi* = F^-1[(1 - (n + b)/(lambda + b)) F psi]; twice that for the real pair.
+            back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
+            change = 2 * self.probes[part].conj() * back
+            total.index_add_(0, self.places[part].reshape(-1), torch.view_as_real(change).reshape(-1, 2))
+        return loss, total.reshape(image.shape)
+
+    def expected(self, image: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """Return the expected patterns of an object, (positions, N, N) float32, zero frequency in the centre."""
+        import torch
+
+        canvas: Any = torch.from_numpy(np.ascontiguousarray(image, np.complex64)).to(self.device)
+        parts = [self._far_field(canvas, part).abs().square().cpu().numpy() for part in self.parts]
+        return np.fft.fftshift(np.concatenate(parts), axes=(1, 2))
+
+
+def total_variation(image: torch.Tensor, amplitude: float, phase: float) -> torch.Tensor:
+    """Return the isotropic total variation of a complex image, with weights for its amplitude and its phase.
+
+    The difference to the next pixel is divided into a part along the pixel's own direction in the complex plane, the
+    change of amplitude, and a part across, amplitude times the change of phase. With equal weights this is the usual
+    total variation of the complex image; a global phase never matters.
+
+    Parameters
+    ----------
+    image : (rows, columns, 2) float32
+        Real and imaginary part.
+    amplitude, phase
+        Weights of the two parts.
+    """
+    import torch
+
+    here = image[:-1, :-1]
+    total = torch.zeros_like(here[..., 0])
+    along = here / torch.sqrt(here.square().sum(-1, keepdim=True) + 1e-12) if amplitude != phase else None
+    for there in (image[1:, :-1], image[:-1, 1:]):
+        step = there - here
+        if along is None:
+            total = total + amplitude**2 * step.square().sum(-1)
+        else:
+            radial = (step * along).sum(-1)
+            across = step[..., 1] * along[..., 0] - step[..., 0] * along[..., 1]
+            total = total + (amplitude * radial).square() + (phase * across).square()
+    smooth = (max(amplitude, phase) * EPSILON) ** 2
+    return (torch.sqrt(total + smooth) - smooth**0.5).sum()

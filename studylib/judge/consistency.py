@@ -1,0 +1,102 @@
+"""Judged without truth: how well an image explains counts that no arm was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.errors import InputError
+from studylib.physics.forward import expected_counts
+from studylib.physics.likelihood import plain_poisson_loss
+from studylib.scan import Scan
+
+ERRORS = 3.0
+"""Standard errors within which a gain is nothing."""
+SHARE = 0.1
+"""Least share of the reference arm's gain that an arm must have to be said to have learned."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Log-likelihood of held counts, over that of the best constant object.
+
+    Attributes
+    ----------
+    per_pattern
+        Mean over patterns, nats; positive when the image explains the counts better than a constant object.
+    standard_error
+        Of that mean, from the spread over patterns.
+    """
+
+    per_pattern: float
+    standard_error: float
+
+
+def pattern_losses(image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float64]:
+    """Return the plain Poisson loss of each held pattern, one gain fitted to the whole image.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+        Object in the frame of the positions; its global phase does not matter.
+    scan
+        With counts that no arm was fitted to.
+
+    Returns
+    -------
+    (positions,) float64
+
+    Raises
+    ------
+    InputError
+        The scan has no such counts.
+    """
+    if scan.held is None:
+        raise InputError("held counts", None, "a data set with a second exposure", "simulate it again: 01_generate")
+    expected = scan.held_share * np.concatenate(list(expected_counts(image, scan.probe, scan.positions)))
+    counts = scan.held.astype(np.float64)
+    gain = counts.sum() / max(expected.sum(), 1e-12)
+    return plain_poisson_loss(counts, gain * expected).sum(axis=(1, 2))
+
+
+def gain_over_constant(image: NDArray[np.complex64], scan: Scan) -> Gain:
+    """Return how much better an image explains the held counts than the best constant object does.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+        Object in the frame of the positions.
+    scan
+        With counts that no arm was fitted to.
+    """
+    flat = np.ones(scan.shape, np.complex64)
+    gains = pattern_losses(flat, scan) - pattern_losses(image, scan)
+    return Gain(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+
+
+def learned(gain: Gain, reference: Gain | None) -> tuple[bool, str]:
+    """Tell whether an arm learned the object, and if not, why it is said.
+
+    Parameters
+    ----------
+    gain
+        Of the arm.
+    reference
+        Of the MAP arm on the same counts; None where it was not run.
+
+    Returns
+    -------
+    learned
+        False when the gain is within three standard errors of nothing, or under a tenth of the reference's.
+    reason
+        In words; empty when it learned.
+    """
+    told = f"{gain.per_pattern:+.3g} ± {gain.standard_error:.2g} nats per pattern"
+    if gain.per_pattern <= ERRORS * gain.standard_error:
+        return False, f"it explains counts that no arm was fitted to no better than a constant object ({told})"
+    if reference is not None and gain.per_pattern < SHARE * reference.per_pattern:
+        share = gain.per_pattern / reference.per_pattern
+        return False, f"its gain over a constant object is {share:.0%} of MAP's on the same counts ({told})"
+    return True, ""

@@ -1,0 +1,154 @@
+"""Built-in probes, and the check that a probe fits its window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from studylib.errors import InputError
+
+MARGIN = 1 / 16
+"""Width of the window's border, as a share of its side, in which a probe must be dark."""
+SPILL = 0.02
+"""Largest share of |P|^2 in that border: what lies there wraps round when the probe is shifted."""
+
+
+def zone_plate_probe(
+    n_pixels: int, radius: float = 0.42, defocus: float = 11.2, stop: float = 0.4
+) -> NDArray[np.complex64]:
+    """Return the defocused focus of a Fresnel zone plate with a central stop.
+
+    Parameters
+    ----------
+    n_pixels
+        N, the side of the probe array.
+    radius
+        Radius of the pupil, as a fraction of the detector's half width.
+    defocus
+        Quadratic phase at the rim of the pupil, rad, at N = 64; grows with N.
+    stop
+        Radius of the central stop, as a fraction of the pupil's.
+
+    Returns
+    -------
+    (N, N) complex64, sum of squared moduli 1
+    """
+    _, _, r = _pupil_plane(n_pixels, radius)
+    soft = 2.0 / (n_pixels / 2) / radius
+    pupil = _soft_step(1 - r, soft) * _soft_step(r - stop, soft)
+    return _focus(pupil * np.exp(1j * defocus * n_pixels / 64 * r**2))
+
+
+def smooth_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
+    """Return the focus of a slightly astigmatic, comatic mirror pair: smooth, asymmetric and off centre.
+
+    A Gaussian illumination of the pupil leaves the focus without rings. Little structure means little diversity: low
+    spatial frequencies of the object converge slowly.
+
+    Parameters
+    ----------
+    n_pixels
+        N, the side of the probe array.
+    seed
+        Not used: the probe is one and the same.
+
+    Returns
+    -------
+    (N, N) complex64, sum of squared moduli 1
+    """
+    # The pupil is as wide as keeps the spot at the same share of the window.
+    x, y, r = _pupil_plane(n_pixels, 0.30)
+    wave = np.exp(-1.2 * (x**2 + 1.5 * y**2)) * _soft_step(1.6 - r, 0.2)
+    defocus, astigmatism, coma = 5.5, 2.0, 1.1
+    aberration = defocus * r**2 + astigmatism * (x**2 - y**2) + coma * x * r**2 + 0.7 * y * r**2
+    tilt = 2 * np.pi * 0.3 * (-1.3 * x - 0.8 * y)
+    return _focus(wave * np.exp(1j * (aberration * n_pixels / 64 + tilt)))
+
+
+def diffuser_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
+    """Return the focus of a pupil with a smooth random phase: structured everywhere, so diverse.
+
+    Parameters
+    ----------
+    n_pixels
+        N, the side of the probe array.
+    seed
+        Of the random phase.
+
+    Returns
+    -------
+    (N, N) complex64, sum of squared moduli 1
+
+    References
+    ----------
+    Morrison, Zhang, Jenkins, Marathe, Shearer, et al. use a diffuser to structure the illumination; see Maiden,
+    Morrison, Kaulich, Gianoncelli, Rodenburg, Soft X-ray spectromicroscopy using ptychography with randomly phased
+    illumination, Nat. Commun. 4, 1669 (2013).
+    """
+    x, y, r = _pupil_plane(n_pixels, 0.42)
+    random = gaussian_filter(np.random.default_rng(seed).normal(size=r.shape), n_pixels / 14)
+    random = (random - random.mean()) / random.std()
+    wave = _soft_step(1 - r, 4.0 / n_pixels / 0.42) * np.exp(1j * n_pixels / 64 * (3.0 * random + 6.0 * r**2))
+    return _focus(wave * np.exp(2j * np.pi * 0.42 * (1.0 * x + 0.6 * y)))
+
+
+PROBES: dict[str, Callable[[int, int], NDArray[np.complex64]]] = {
+    "zone-plate": lambda n_pixels, seed: zone_plate_probe(n_pixels),
+    "smooth": smooth_probe,
+    "diffuser": diffuser_probe,
+}
+"""Probes by name: from N and a seed to (N, N) complex64."""
+
+
+def probe_diameter(probe: NDArray[np.complex64], share: float = 0.9) -> float:
+    """Return the diameter, pixels, of the disc about the centroid that holds `share` of |P|^2."""
+    intensity = np.abs(probe) ** 2
+    rows, columns = np.indices(intensity.shape)
+    total = intensity.sum()
+    row, column = (rows * intensity).sum() / total, (columns * intensity).sum() / total
+    distance = np.hypot(rows - row, columns - column).ravel()
+    order = np.argsort(distance, kind="stable")
+    held = np.cumsum(intensity.ravel()[order])
+    return float(2 * distance[order][np.searchsorted(held, share * held[-1])])
+
+
+def spill(probe: NDArray[np.complex64]) -> float:
+    """Return the share of |P|^2 in the border of the window, a sixteenth of its side wide."""
+    intensity = np.abs(probe.astype(np.complex128)) ** 2
+    border = max(1, round(MARGIN * len(probe)))
+    return float(1 - intensity[border:-border, border:-border].sum() / intensity.sum())
+
+
+def refuse_wrapping(probe: NDArray[np.complex64], name: str) -> None:
+    """Refuse a probe that wraps round its window.
+
+    Raises
+    ------
+    InputError
+        More than 2 % of |P|^2 lie in the border of the window.
+    """
+    share = spill(probe)
+    if share > SPILL:
+        raise InputError(
+            name, f"{share:.1%} of its photons within {MARGIN:.0%} of the window's border", f"at most {SPILL:.0%}",
+            "give a probe on a larger window, nearer to its focus, or in the window's centre: this one wraps round",
+        )  # fmt: skip
+
+
+def _pupil_plane(n_pixels: int, radius: float) -> tuple[NDArray, NDArray, NDArray]:
+    """Return x, y and radius in units of the pupil's radius, zero frequency in the centre."""
+    axis = (np.arange(n_pixels) - n_pixels / 2) / (n_pixels / 2) / radius
+    x, y = np.meshgrid(axis, axis)
+    return x, y, np.hypot(x, y)
+
+
+def _focus(wave: NDArray) -> NDArray[np.complex64]:
+    probe = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(wave)))
+    return (probe / np.linalg.norm(probe)).astype(np.complex64)
+
+
+def _soft_step(x: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    return 0.5 * (1 + np.tanh(2 * x / width))

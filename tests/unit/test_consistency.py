@@ -1,0 +1,55 @@
+"""Who learned, judged by counts that no arm was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from studylib.errors import InputError
+from studylib.judge.consistency import gain_over_constant, learned
+from studylib.physics import simulate
+from tests.asymmetric import OBJECT, scan_of, specimen
+
+
+@pytest.fixture(scope="module")
+def seen():
+    scan = scan_of(1000)
+    held = simulate.hold_counts(OBJECT, scan.probe, scan.positions, 0.1, np.random.default_rng(5))
+    return replace(scan, held=held, held_share=0.1)
+
+
+IMAGES = {
+    "truth": (OBJECT, True),
+    "blurred": (gaussian_filter(OBJECT, 1.0), True),
+    "turned by a global phase and scaled": (0.5 * OBJECT * np.exp(2j), True),
+    "constant": (np.full_like(OBJECT, 0.8), False),
+    "nearly constant": (0.8 + 0.02 * (OBJECT - OBJECT.mean()), False),
+    "another object": (specimen(seed=77), False),
+    "mirrored": (np.ascontiguousarray(OBJECT[:, ::-1]), False),
+    "conjugate": (OBJECT.conj(), False),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_who_learned(seen, name):
+    image, expected = IMAGES[name]
+    told, reason = learned(gain_over_constant(image, seen), gain_over_constant(OBJECT, seen))
+    assert told is expected and bool(reason) is not expected
+
+
+def test_where_no_light_fell_nothing_matters(seen):
+    from studylib.physics.stitch import illumination
+
+    dark = illumination(seen.probe, seen.positions, seen.shape) < 1e-6
+    zeros = np.where(dark, 0, OBJECT).astype(np.complex64)
+    assert gain_over_constant(zeros, seen).per_pattern == pytest.approx(
+        gain_over_constant(OBJECT, seen).per_pattern, rel=1e-3
+    )
+
+
+def test_a_scan_without_such_counts_is_refused():
+    with pytest.raises(InputError, match="second exposure"):
+        gain_over_constant(OBJECT, scan_of(1000))
