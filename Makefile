@@ -12,15 +12,18 @@ BASE ?=
 HUB ?= reports/$(VIEW)_$(DOSE)_$(PROFILE)
 CLOBBER ?=
 REPLICATE ?= 0
-SWEEP ?= reports/sweep
-REPLICATES ?= 0 1 2
+REPLICATES ?= 1
+SAMPLE ?= leaves
+PROBE ?= zone-plate
+ARMS ?=
 export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
-	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
+	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" --sample "$(SAMPLE)" \
+	--probe "$(PROBE)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence sweep table collect test nbval notebooks lab bench large ablation lsqml refine index verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab conditions selection seconds samples bench large index verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -39,19 +42,20 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= HUB= BASE= BACKEND= REPLICATE= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= CLOBBER=1
 	$(run)
 
-sweep: $(VENV)/ready  ## doses 1e3 to 1e5, both views, REPLICATES (0 1 2); then the table docs/sweep.md
-	status=0; for replicate in $(REPLICATES); do for dose in 1000 10000 100000; do for view in dense sparse; do \
-		hub="$(SWEEP)/$${view}_$${dose}_$${replicate}"; \
-		$(BIN)/python -m studylib verify --hub "$$hub" >/dev/null 2>&1 || \
-		$(BIN)/python -m studylib dense --hub "$$hub" --dose $$dose --view $$view --splits test \
-			--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate $$replicate || status=$$?; \
-	done; done; done; $(MAKE) --old-file=$(VENV)/ready table; exit $$status
+conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1), to docs/conditions.md; resumes
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conditions.py --replicates $(REPLICATES)
 
-table: $(VENV)/ready  ## mean and spread over the hubs of SWEEP, to docs/sweep.md
-	$(BIN)/python -m studylib table --hubs $(SWEEP)/*/ --output docs/sweep.md
+selection: $(VENV)/ready  ## options of every arm chosen by split counts, to docs/selection.md; resumes
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/selection.py
+
+seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seconds.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality
+
+samples: $(VENV)/ready  ## the picture of the built-in objects and probes, docs/samples.png
+	$(BIN)/python benchmarks/samples_picture.py
 
 collect: $(VENV)/ready  ## print every papermill command of the run, write nothing
 	@$(run) --collect-only
@@ -96,15 +100,6 @@ bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.m
 
 large: $(VENV)/ready  ## 1e5 positions: train, predict and stitch, peak memory of each, to benchmarks/large.json
 	$(BIN)/python benchmarks/large.py
-
-ablation: $(VENV)/ready  ## what each choice is worth, to docs/ablation.md; resumes
-	$(BIN)/python benchmarks/ablation.py
-
-lsqml: $(VENV)/ready  ## options of the iterative arm at every dose and view, to docs/lsqml.md; resumes
-	$(BIN)/python benchmarks/lsqml.py
-
-refine: $(VENV)/ready  ## seconds to a given quality for LSQML and PtychoPINN+adapt, to docs/refine.md
-	$(BIN)/python benchmarks/refine.py
 
 index: $(VENV)/ready  ## reports/index.html: every run, its deltas and how it stands
 	$(BIN)/python -m studylib index --folder reports

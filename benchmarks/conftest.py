@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from studylib import samples
+from studylib.arms.networks import PinnSettings
 from studylib.design import VIEWS, StudyDesign
 from studylib.physics import overlap, simulate
 from studylib.scan import Scan
 
 DESIGN = StudyDesign.for_profile("laptop")
+PINN = PinnSettings()
 
 
 @pytest.fixture(scope="session")

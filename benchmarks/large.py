@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from studylib import samples
+from studylib.arms.networks import PinnSettings
 from studylib.design import StudyDesign
 from studylib.io import dataset
 from studylib.physics import simulate
@@ -26,6 +27,7 @@ from studylib.reconstruction import peak_memory_mib
 from studylib.scan import Scan
 
 DESIGN = StudyDesign.for_profile("laptop")
+PINN = PinnSettings()
 STEPS = 200
 
 
@@ -50,8 +52,8 @@ def train(folder: Path, n: int) -> None:
     from studylib.learn.predict import save_network
     from studylib.learn.train import train_pinn
 
-    settings = DESIGN.pinn.model_copy(update={"steps": STEPS, "evaluations": 2})
-    trained = train_pinn(dataset.load_scan(folder / "scan.npz"), DESIGN.grouping, settings, 7, 123)
+    settings = PINN.model_copy(update={"steps": STEPS, "evaluations": 2})
+    trained = train_pinn(dataset.load_scan(folder / "scan.npz"), PINN.grouping, settings, 7, 123)
     save_network(trained.network, folder / "model.keras")
 
 
@@ -60,9 +62,7 @@ def reconstruct(folder: Path, n: int) -> None:
     from studylib.learn.predict import load_network
     from studylib.learn.predict import reconstruct as assemble
 
-    image = assemble(
-        load_network(folder / "model.keras", ""), dataset.load_scan(folder / "scan.npz"), DESIGN.grouping, 1
-    )
+    image = assemble(load_network(folder / "model.keras", ""), dataset.load_scan(folder / "scan.npz"), PINN.grouping, 1)
     assert np.isfinite(image).all() and np.abs(image).max() > 0.5
 
 

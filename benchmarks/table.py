@@ -74,8 +74,7 @@ def page(results: dict) -> str:
         time = f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.2f} ms"
         cells = (name.replace("_", " "), time, told, before, _ceiling(name, rows), row["extra_info"]["peak_memory_mib"])
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    keras, bare = (rows[f"steps[{f}]"]["extra_info"]["patterns_per_second"] for f in ("keras", "torch"))
-    lines += ["", f"Keras' fit against a loop of plain torch, the same network: {keras / bare:.0%}.", ""]
+    lines.append("")
     exponents = (f"{stage.replace('_', ' ')} {growth(rows, stage):.2f}" for stage in STAGES)
     lines += [f"Growth from 1e3 to 1e5 positions, time ~ n^a: {', '.join(exponents)} (n log n: 1.11)."]
     return "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import DESIGN, raster
+from conftest import PINN, raster
 
 from studylib.physics import overlap
 from studylib.physics.grouping import group
@@ -18,7 +18,7 @@ def rounds(n: int) -> int:
 
 @pytest.mark.parametrize("n", SIZES)
 def test_growth_grouping(benchmark, rate, n):
-    benchmark.pedantic(group, (raster(n), DESIGN.grouping, 1), rounds=rounds(n))
+    benchmark.pedantic(group, (raster(n), PINN.grouping, 1), rounds=rounds(n))
     rate(n, "positions_per_second")
 
 
@@ -32,7 +32,7 @@ def test_growth_thinning(benchmark, rate, n):
 def test_growth_overlap_metrics(benchmark, rate, n):
     """M1, M2 and M3 of a dense view: 10.8 px from one position to the next."""
     positions = raster(n, 10.8)
-    groups = group(positions, DESIGN.grouping, 1)
+    groups = group(positions, PINN.grouping, 1)
 
     def metrics() -> None:
         overlap.members_overlap(positions, groups, DIAMETER, 7)

@@ -5,11 +5,9 @@ Medians of repeats in one run; nothing is asserted about time.
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
-from conftest import DESIGN
+from conftest import PINN
 
 from studylib.design import TrainingSettings
 from studylib.physics import simulate
@@ -31,7 +29,7 @@ def test_simulation(benchmark, rate, source, scan):
 def test_grouping_512_patterns(benchmark, rate, scan):
     from studylib.physics.grouping import group
 
-    benchmark.pedantic(group, (scan.positions[:512], DESIGN.grouping, 1), rounds=20)
+    benchmark.pedantic(group, (scan.positions[:512], PINN.grouping, 1), rounds=20)
     rate(512)
 
 
@@ -40,48 +38,34 @@ def _batch(scan):
     from studylib.learn.batches import group_batch
     from studylib.physics.grouping import group
 
-    return group_batch(scan, group(scan.positions, DESIGN.grouping, 1)[:8])
+    return group_batch(scan, group(scan.positions, PINN.grouping, 1)[:8])
 
 
-@pytest.mark.parametrize("framework", ["keras", "torch"])
-def test_steps(benchmark, rate, scan, framework):
-    """Training steps alone, on one batch: through Keras' fit, and in a loop of plain torch.
+def test_steps(benchmark, rate, scan):
+    """Training steps alone, on one batch, through Keras' fit.
 
     Before the trainings, whose remains slow down what allocates most; the warm-up is longer than HOT.
     """
-    (amplitudes, offsets), counts = _batch(scan)
-    if framework == "torch":
-        import torch
-        from bare_torch import PtychoPINN, step
+    import itertools
 
-        model = PtychoPINN(scan.probe, DESIGN.pinn.width, scan.scale).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        tensors = torch.from_numpy(amplitudes), torch.from_numpy(offsets)
+    from studylib.learn import networks, train
+    from studylib.learn.batches import Stream
+    from studylib.learn.layers import poisson_nll
 
-        def run() -> None:
-            for _ in range(STEPS):
-                step(model, optimizer, *tensors)
-    else:
-        import itertools
+    network, _ = _untrained(scan, 2)
+    keras_model = networks.with_detector(network, scan.probe)
+    keras_model.compile(optimizer=train._optimizer(PINN), loss=poisson_nll, jit_compile=False)
+    stream = Stream(itertools.repeat(_batch(scan)), STEPS)
 
-        from studylib.learn import networks, train
-        from studylib.learn.batches import Stream
-        from studylib.learn.layers import poisson_nll
-
-        network, _ = _untrained(scan, 2)
-        keras_model = networks.with_detector(network, scan.probe)
-        keras_model.compile(optimizer=train._optimizer(DESIGN.pinn), loss=poisson_nll, jit_compile=False)
-        stream = Stream(itertools.repeat(((amplitudes, offsets), counts)), STEPS)
-
-        def run() -> None:
-            keras_model.fit(stream, epochs=1, verbose=0)
+    def run() -> None:
+        keras_model.fit(stream, epochs=1, verbose=0)
 
     benchmark.pedantic(run, rounds=11, warmup_rounds=3)
     rate(STEPS * 32)
 
 
 def settings(mixed: bool) -> TrainingSettings:
-    return DESIGN.pinn.model_copy(update={"steps": TRAINING, "evaluations": 1, "mixed_precision": mixed})
+    return PINN.model_copy(update={"steps": TRAINING, "evaluations": 1, "mixed_precision": mixed})
 
 
 @KINDS
@@ -90,26 +74,20 @@ def test_training_pinn(benchmark, rate, scan, monkeypatch, gridsize, mixed):
     from studylib.learn import train
 
     monkeypatch.setattr(train, "flat_object_loss", lambda scan: np.inf)
-    grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
+    grouping = PINN.grouping.model_copy(update={"gridsize": gridsize})
     benchmark.pedantic(train.train_pinn, (scan, grouping, settings(mixed), 7, 123), rounds=3, warmup_rounds=1)
-    rate(TRAINING * DESIGN.pinn.patterns_per_step)
+    rate(TRAINING * PINN.patterns_per_step)
 
 
 @KINDS
 def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
-    from studylib.errors import StageError
     from studylib.learn import train
     from studylib.physics.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
     monkeypatch.setattr(train, "ATTEMPTS", 1)
-
-    def some_steps() -> None:
-        with contextlib.suppress(StageError):  # so few steps need not beat a flat object
-            train.train_baseline(scan, patches, settings(mixed), 7)
-
-    benchmark.pedantic(some_steps, rounds=3, warmup_rounds=1)
-    rate(TRAINING * DESIGN.baseline.patterns_per_step)
+    benchmark.pedantic(train.train_baseline, (scan, patches, settings(mixed), 7), rounds=3, warmup_rounds=1)
+    rate(TRAINING * PINN.patterns_per_step)
 
 
 def _untrained(scan, gridsize: int):
@@ -117,8 +95,8 @@ def _untrained(scan, gridsize: int):
     from studylib.learn.backend import precision
     from studylib.learn.networks import ptychopinn
 
-    grouping = DESIGN.grouping.model_copy(update={"gridsize": gridsize})
-    network = ptychopinn(scan.probe, grouping.group_size, DESIGN.pinn.width, scan.scale, precision(True))
+    grouping = PINN.grouping.model_copy(update={"gridsize": gridsize})
+    network = ptychopinn(scan.probe, grouping.group_size, PINN.width, scan.scale, precision(True))
     return network, grouping
 
 
@@ -151,13 +129,13 @@ def test_first_prediction(benchmark, rate, scan, gridsize):
     rate(len(scan.positions) * gridsize**2)
 
 
-@pytest.mark.parametrize("algorithm", ["LSQML", "rPIE"])
-def test_iteration(benchmark, rate, scan, algorithm):
-    """Five epochs, set-up included."""
-    from studylib.arms.ptychi import iterate
+@pytest.mark.parametrize(("key", "few"), [("ptychi", {"epochs": 5}), ("map", {"iterations": 5})])
+def test_iteration(benchmark, rate, scan, key, few):
+    """Five epochs or iterations, set-up included."""
+    from studylib.arms.registry import arm
+    from studylib.design import Seeds
 
-    few = DESIGN.iteration.model_copy(update={"epochs": 5})
-    benchmark.pedantic(iterate, (scan, few, 1, algorithm), rounds=3)
+    benchmark.pedantic(arm(key).reconstruct, (scan, arm(key).settings(**few), Seeds()), rounds=3)
     rate(5 * len(scan.positions))
 
 
@@ -172,7 +150,7 @@ def test_stitching(benchmark, rate, source, scan, agree):
 
 
 def test_scoring(benchmark, source):
-    from studylib.judge.compare import score
+    from studylib.judge.scores import score_image
 
-    truth = np.angle(source.object)[:190, :447]
-    benchmark.pedantic(score, (truth + 0.01, truth, 1.0), rounds=3, warmup_rounds=1)
+    truth = source.object[:190, :447]
+    benchmark.pedantic(score_image, (truth * 1.01, truth, 1.0, np.angle(truth)), rounds=3, warmup_rounds=1)

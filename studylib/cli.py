@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | verify | record | mapped-tests | table | index | schema."""
+"""Command line: python -m studylib dense | verify | record | mapped-tests | index | schema."""
 
 from __future__ import annotations
 
@@ -51,9 +51,6 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
-    table = commands.add_parser("table", help="mean and spread over the hubs of a sweep")
-    table.add_argument("--hubs", nargs="+", required=True)
-    table.add_argument("--output", required=True, help="Markdown file")
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
@@ -129,16 +126,6 @@ def _mapped_tests(options: argparse.Namespace) -> int:
     return run_mapped_tests(_existing(options.hub))
 
 
-def _table(options: argparse.Namespace) -> int:
-    from studylib.evidence import sweep
-    from studylib.io.files import write_text
-
-    conditions, failed = sweep.read_hubs([Path(h) for h in options.hubs])
-    write_text(options.output, sweep.table(conditions, failed))
-    print("\n".join([f"wrote {options.output}: {len(conditions)} conditions", *failed]))
-    return 1 if failed else 0
-
-
 def _index(options: argparse.Namespace) -> int:
     from studylib.evidence import index
 
@@ -162,7 +149,6 @@ COMMANDS = {
     "verify": _verify,
     "record": _record,
     "mapped-tests": _mapped_tests,
-    "table": _table,
     "index": _index,
     "schema": _schema,
 }

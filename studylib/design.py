@@ -95,10 +95,9 @@ class TrainingSettings(Frozen):
     """Global gradient norm above which a step is scaled down."""
     width: int = Field(32, ge=8)
     """Feature maps at the first scale; the next have twice and four times as many."""
-    skips_from: float = Field(40, ge=0)
-    """Photons an object pixel, of all patterns together, from which on the decoders are given the encoder's finer
-    scales. With fewer they copy the noise of the pattern, which is its own target; with more the coarsest
-    scale bounds what is resolved (docs/results.md)."""
+    skips: bool = False
+    """Whether the decoders are given the encoder's finer scales. Where photons are few they copy the noise of the
+    pattern, which is its own target; where they are many the coarsest scale bounds what is resolved."""
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
     """Share of the training half that is held out to choose the checkpoint."""
     evaluations: int = Field(20, ge=1)
@@ -109,10 +108,6 @@ class TrainingSettings(Frozen):
     """Train on the mirror images of the patterns too, as far as the probe is its own mirror image."""
     mixed_precision: bool = True
     """mixed_bfloat16 where the processor has it; the physics layer is float32 always."""
-
-    def has_skips(self, fluence: float) -> bool:
-        """Tell whether the network has skip connections for so many photons an object pixel."""
-        return fluence >= self.skips_from
 
 
 class StudyDesign(Frozen):

@@ -111,6 +111,20 @@ class Arm(ABC):
             them as its first object, whatever its key, and 0 as "not known".
         """
 
+    def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return the settings to be tried by `make selection`, round by round.
+
+        Parameters
+        ----------
+        best
+            The best of the rounds before; None in the first.
+
+        Returns
+        -------
+        Settings, as far as they differ from the defaults; nothing new ends the search
+        """
+        return []
+
     @abstractmethod
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns that the arm's own forward model expects of an object.

@@ -33,11 +33,12 @@ from studylib.scan import Scan
 class MapSettings(Frozen):
     """Settings of the MAP solver."""
 
-    tv: float = Field(2.0, ge=0)
-    """Weight of the total variation of the phase (times the amplitude), photons per unit of variation."""
-    amplitude_tv: float = Field(1.0, ge=0)
+    tv: float = Field(0.7, ge=0)
+    """Weight of the total variation of the phase (times the amplitude), in units of sqrt(fluence): the noise of the
+    likelihood's gradient grows as the square root of the photons per object pixel, and so must what holds it down."""
+    amplitude_tv: float = Field(2.0, ge=0)
     """Weight of the total variation of the amplitude, as a multiple of the phase's; 1 is the isotropic total variation
-    of the complex object. Larger values suit objects whose phase holds finer detail than their amplitude."""
+    of the complex object. Larger values suit objects whose phase varies more than their amplitude."""
     iterations: int = Field(200, ge=1)
     """Iterations at the most."""
     rate: float = Field(0.05, gt=0)
@@ -88,7 +89,8 @@ def solve(
     image.requires_grad_(True)
     optimiser = torch.optim.Adam([image], settings.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
-    weights = settings.tv * settings.amplitude_tv, settings.tv
+    weight = settings.tv * scan.fluence**0.5
+    weights = weight * settings.amplitude_tv, weight
     losses: list[float] = []
     objective: list[float] = []
     with progress.bar(settings.iterations, name, "iteration") as bar:
@@ -142,6 +144,13 @@ class Map(Arm):
         share = float(scan.metadata.get("share", 1.0))
         image, losses = solve(scan, settings, next(iter((starts or {}).values()), None), self.name, share)
         return Reconstruction(image, np.array(losses), time.perf_counter() - begin, peak_memory_mib())
+
+    def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return weights of the prior, a factor of two apart, then the ratio of amplitude and phase."""
+        if best is None:
+            return [{"tv": tv, "amplitude_tv": 2.0} for tv in (0.2, 0.4, 0.8)]
+        ends = [{**best, "tv": round(best["tv"] * f, 3)} for f in (0.5, 2.0)]
+        return [*ends, *({**best, "amplitude_tv": a} for a in (1.0, 2.0, 4.0))]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns that the solver's likelihood expects."""

@@ -84,6 +84,12 @@ class PtychoPINN(Network):
 
         return train_pinn(scan, settings.grouping, settings, seeds.training, seeds.grouping)
 
+    def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return networks without and with skip connections, and with thinned counts."""
+        if best is not None:
+            return []
+        return [{"skips": False}, {"skips": True}, {"skips": True, "thinning": 0.1}]
+
     def reconstruct(
         self,
         scan: Scan,
@@ -106,6 +112,10 @@ class Baseline(Network):
     trains: ClassVar = True
     needs_truth: ClassVar = True
     has_forward_model: ClassVar = False
+
+    def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return networks without and with skip connections."""
+        return [] if best is not None else [{"skips": False}, {"skips": True}]
 
     def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
         """Train on patterns and true patches."""

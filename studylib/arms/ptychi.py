@@ -90,6 +90,23 @@ class PtyChi(Arm):
             raise StageError(f"{self.name} diverged: its object holds NaN or infinity")
         return Reconstruction(image.astype(np.complex64), np.array(loss), seconds, peak_memory_mib())
 
+    def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return what users of pty-chi would try where photons are few, and where they are many."""
+        if best is not None:
+            return []
+        compact: dict[str, Any] = {"batching": "compact", "batches": 9}
+        random: dict[str, Any] = {"batching": "random", "tv": 1.0, "epochs": 40}
+        return [
+            compact | {"tv": 0.0, "epochs": 100},
+            compact | {"tv": 0.0, "epochs": 100, "noise_model": "gaussian"},
+            compact | {"tv": 0.0, "epochs": 15},
+            compact | {"tv": 0.03, "epochs": 60},
+            compact | {"tv": 0.3, "epochs": 40},
+            random | {"batches": 9, "decay": 0.93},
+            random | {"batches": 6, "decay": 0.97},
+            compact | {"tv": 1.0, "first_epochs": 10, "epochs": 10},
+        ]
+
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns of pty-chi's own forward model."""
         import torch

@@ -197,9 +197,7 @@ def train_pinn(
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = ptychopinn(
-            scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.has_skips(scan.fluence), gauge
-        )
+        network = ptychopinn(scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.skips, gauge)
         model = with_detector(network, scan.probe)
         model.compile(optimizer=_optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
@@ -312,8 +310,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        skips = settings.has_skips(scan.fluence)
-        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, skips, gauge)
+        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, settings.skips, gauge)
         model = Recorded(network)
         model.compile(optimizer=_optimizer(settings), loss=[amplitude_loss, phase_loss], jit_compile=False)
         return network, model

@@ -56,7 +56,7 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
         "seconds": trained.seconds, "patterns_per_second": trained.patterns_per_second,
         "peak_memory_mib": trained.peak_memory_mib, "flat_loss": trained.flat_loss,
         "parameters": trained.network.count_params(),
-        "fluence": scan.fluence, "skips": settings.has_skips(scan.fluence),
+        "fluence": scan.fluence, "skips": settings.skips,
         "settings": settings.model_dump(mode="json"),
         "settings_from": told, "best_val_loss": min(row["val_loss"] for row in trained.history),
     }  # fmt: skip

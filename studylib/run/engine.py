@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -133,24 +134,16 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
     plan = stages(run)
     say(f"{provenance.utc_now()} dose {run.dose}, {run.view}, {', '.join(run.splits)}, profile {run.profile}")
     (hub / BLOCKER).unlink(missing_ok=True)
-    command = "studylib evidence"
+    command, log = "python -m studylib verify", LOG
     try:
-        for number, title in enumerate(PHASES, start=1):
-            say(f"[{number}/{len(PHASES)}] {title}")
-            for stage in (s for s in plan if s.phase == number):
-                command = stage.command("python", "notebooks")
-                _snakemake(hub, stage, cores)
-                scrub(hub)
-                say(
-                    f"      {stage.name}: {provenance.stamps(hub)[stage.name]['seconds']:.1f} s"
-                    if (hub / f"analysis/stages/{stage.name}.json").is_file()
-                    else f"      {stage.name}"
-                )
-        command = "python -m studylib verify"
+        failed, told = _run_graph(hub, plan, cores, say)
+        scrub(hub)
+        if told:
+            command, log = (failed.command("python", "notebooks"), failed.log) if failed else ("snakemake", LOG)
+            raise StageError(f"stage {failed.name if failed else 'unknown'} failed", told)
         return finish(hub, say)
     except Exception as error:
         scrub(hub)
-        log = next((s.log for s in plan if s.command("python", "notebooks") == command), LOG)
         trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
         write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
         say(f"FAILED: {clean(hub, str(error.args[0]))} (see {BLOCKER})")
@@ -158,8 +151,13 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
         raise StageError(f"{error.args[0]}; details in {BLOCKER} of the hub, log {log}") from error
 
 
-def _snakemake(hub: Hub, stage: Stage, cores: int) -> None:
-    """Bring one stage up to date."""
+def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | None, str]:
+    """Bring all stages up to date in one run of Snakemake, which starts independent ones side by side.
+
+    Returns
+    -------
+    The stage that failed, and what its log or Snakemake says; an empty text when all is well
+    """
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
@@ -167,37 +165,83 @@ def _snakemake(hub: Hub, stage: Stage, cores: int) -> None:
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
         "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
-        "--rerun-triggers", "mtime", "input", "--nolock", "--", *stage.outputs,
+        "--rerun-triggers", "mtime", "input", "--nolock",
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        reporter = _Reporter(hub, plan, say)
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        _follow(process, hub / stage.log)
+        _follow(process, reporter)
         said.seek(0)
         text = said.read()
-    if process.returncode:
-        log = hub / stage.log
-        told = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        raise StageError(f"stage {stage.name} failed", told[-6000:] or text[-6000:])
+    if process.returncode == 0:
+        reporter.rest()
+        return None, ""
+    names = {stage.name.replace("-", "_"): stage for stage in plan}
+    failed = next((names[n] for n in re.findall(r"Error in rule (\w+)", text) if n in names), None)
+    log = _tail(hub / failed.log, 6000) if failed else ""
+    return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
 
 
-def _follow(process: subprocess.Popen, log: Path) -> None:
-    """Wait for a stage; meanwhile show its progress bar, on a terminal in place, elsewhere now and then."""
-    terminal = sys.stdout.isatty()
-    pause, shown = (0.5 if terminal else 30.0), ""
+class _Reporter:
+    """Says which stages begin and end, banners in order whatever runs first."""
+
+    def __init__(self, hub: Hub, plan: list[Stage], say) -> None:
+        self.hub, self.say, self.began = hub, say, time.time()
+        self.banner = 0
+        self.waiting: list[Stage] = list(plan)
+        self.running: list[Stage] = []
+
+    def look(self) -> None:
+        """Say what has changed since the last look."""
+        for stage in [s for s in self.waiting if self._touched(s)]:
+            self.waiting.remove(stage)
+            self.running.append(stage)
+            self._banners(stage.phase)
+        for stage in [s for s in self.running if _tail(self.hub / s.log, 20).split()[-1:] == ["complete"]]:
+            self.running.remove(stage)
+            record = self.hub / f"analysis/stages/{stage.name}.json"
+            seconds = f": {read_json(record, '')['seconds']:.1f} s" if record.is_file() else ""
+            self.say(f"      {stage.name}{seconds}")
+
+    def rest(self) -> None:
+        """Say what is left when all stages are up to date."""
+        self.look()
+        self._banners(len(PHASES))
+
+    def bars(self) -> list[str]:
+        """Return the progress bars of the stages that run."""
+        lines = [_tail(self.hub / s.log).replace("\r", "\n").splitlines() for s in self.running]
+        return [found[-1].strip() for found in ([x for x in part if BAR.search(x)] for part in lines) if found]
+
+    def _touched(self, stage: Stage) -> bool:
+        log = self.hub / stage.log
+        return log.is_file() and log.stat().st_mtime >= self.began
+
+    def _banners(self, phase: int) -> None:
+        while self.banner < phase:
+            self.banner += 1
+            self.say(f"[{self.banner}/{len(PHASES)}] {PHASES[self.banner - 1]}")
+
+
+def _follow(process: subprocess.Popen, reporter: _Reporter) -> None:
+    """Wait for the graph; show progress bars, on a terminal in place, elsewhere now and then."""
+    terminal, shown, last = sys.stdout.isatty(), "", 0.0
     try:
         while True:
             try:
-                process.wait(timeout=pause)
+                process.wait(timeout=0.5)
                 return
             except subprocess.TimeoutExpired:
-                bars = [line for line in _tail(log).splitlines() if BAR.search(line)]
-                if bars and bars[-1] != shown:
-                    shown = bars[-1]
-                    print(
-                        f"\r\x1b[K      {shown}" if terminal else f"      {shown}",
-                        end="" if terminal else "\n",
-                        flush=True,
-                    )
+                if terminal and shown:
+                    print("\r\x1b[K", end="", flush=True)
+                reporter.look()
+                now = "      " + "   ".join(reporter.bars())
+                if terminal:
+                    print(now[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+                elif now.strip() and now != shown and time.monotonic() - last > 30:
+                    print(now, flush=True)
+                    last = time.monotonic()
+                shown = now
     finally:
         if process.poll() is None:
             process.terminate()

@@ -87,7 +87,7 @@ class Stage:
     inputs, outputs, log
         Hub-relative POSIX paths.
     threads
-        Cores it keeps busy; trainings take both of a laptop, so that their times are their own.
+        Threads it computes with, wherever it runs: two stages of one thread do more than one of two.
     """
 
     phase: int
@@ -97,7 +97,7 @@ class Stage:
     inputs: list[str]
     outputs: list[str]
     log: str
-    threads: int = 2
+    threads: int = 1
     extra: list[str] = field(default_factory=list)
 
     @property

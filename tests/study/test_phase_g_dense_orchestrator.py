@@ -123,13 +123,15 @@ def scores(hub: Path) -> dict[str, list[str]]:
     return {"/".join(r[:2]): r[2:] for r in rows if r[1] not in ("computation_time_s", "peak_memory_mib")}
 
 
-def test_a_trained_network_says_what_its_connections_were_chosen_by(smoke):
-    """The fluence that the overlap report's spacing gives is below the design's threshold for skip connections."""
-    spacing = json.loads((smoke[0] / "data/phase_d/dose_1000/dense/overlap_metrics.json").read_text())["train"]
-    fluence = 1000 / spacing["mean_spacing_px"] ** 2
-    for folder in ("baseline/gs1/dense", "dense/gs2"):
-        training = json.loads((smoke[0] / f"data/phase_e/dose_1000/{folder}/training.json").read_text())
-        assert training["fluence"] == pytest.approx(fluence) and training["skips"] is False
+def test_every_arm_says_with_which_settings_it_ran_and_where_they_come_from(smoke):
+    """In the stamp of the stage, in the file itself and in the provenance of the deltas."""
+    told = json.loads((smoke[0] / "analysis/metrics_delta_summary.json").read_text())["provenance"]["settings"]
+    assert {n.removeprefix("04_reconstruct_dose1000_dense_test_") for n in told if "_test_" in n} == {
+        "pinn", "baseline", "ptychi", "map", "pinn_map"
+    }  # fmt: skip
+    assert all(record["settings"] and record["settings_from"] for record in told.values())
+    training = json.loads((smoke[0] / "data/phase_e/dose_1000/dense/gs2/training.json").read_text())
+    assert training["settings"]["steps"] == 300 and "profile smoke sets" in training["settings_from"]
 
 
 def test_the_same_seeds_give_the_same_numbers_twice(smoke, tmp_path):

@@ -141,20 +141,6 @@ def test_only_skips_let_fine_scales_past_the_bottleneck(learn, scan, skips):
     assert np.allclose(one, other) is not skips
 
 
-@pytest.mark.parametrize(("kept", "skips"), [(slice(None), True), (slice(None, None, 2), False)])
-def test_skips_are_for_objects_that_get_enough_photons(learn, scan, monkeypatch, kept, skips):
-    """Patterns of 1,000 photons 11 px apart give each pixel 8.3 of them; half the patterns give half of that."""
-    built = []
-    monkeypatch.setattr(learn.train, "_train", lambda build, *_: built.append(build()[0]))
-    part = scan.take(np.arange(len(scan.positions))[kept])
-    patches = np.ones((len(part.positions), 64, 64), np.complex64)
-    settings = PINN.model_copy(update={"skips_from": 7, "width": 8})
-    learn.train.train_pinn(part, PINN.grouping, settings, 7, 123)
-    learn.train.train_baseline(part, patches, settings, 7)
-    joins = [sum("concat" in layer.name for layer in network.operations) for network in built]
-    assert joins == ([3, 3] if skips else [0, 0])
-
-
 def test_prediction_does_not_depend_on_the_batch(learn, network, scan):
     whole = learn.predict.predict(network, scan, PINN.grouping, 1, batch=64)
     again = learn.predict.predict(network, scan, PINN.grouping, 1, batch=12)

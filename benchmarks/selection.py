@@ -1,0 +1,163 @@
+"""Options of every arm, chosen by split counts: `make selection`.
+
+Adds to studylib/arms/choices.json the conditions that it lacks, one at a time, and writes docs/selection.md. The
+samples are made with seeds of their own, so that nothing is chosen on the test half of the study. The truth is read
+only to tell the regret: how much better the best candidate would have been than the one that the counts chose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from studylib.arms.base import Arm
+from studylib.arms.choices import TABLE
+from studylib.arms.registry import arm
+from studylib.condition import simulate_halves, thin_to_view
+from studylib.design import DOSES, VIEWS, Seeds, StudyDesign
+from studylib.io.files import write_json, write_text
+from studylib.judge import register, scores
+from studylib.judge.select import Choice, choose
+from studylib.physics.stitch import illumination, scanned_box
+from studylib.physics.windows import extract
+from studylib.samples import Sample, built_in
+from studylib.scan import Scan
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/selection.md"
+DESIGN = StudyDesign.for_profile("laptop")
+SEEDS = Seeds(sample=1041, simulation=1042)
+SPLIT_SEED = 5
+MAIN = [("leaves", "zone-plate", dose, view) for dose in DOSES for view in VIEWS]
+OTHERS = [("natural", probe, dose, "dense") for probe in ("smooth", "diffuser") for dose in (1_000, 100_000)]
+
+
+def scan_of(condition: tuple[str, str, int, str]) -> tuple[Sample, Scan]:
+    """Return the sample and the training half of a condition."""
+    sample, probe, dose, view = condition
+    source = built_in(DESIGN.sample, SEEDS, sample, probe)
+    scan = simulate_halves(source, DESIGN.sample, dose, SEEDS.simulation)["train"]
+    return source, thin_to_view(scan, view, DESIGN.seeds.subsampling)[0]
+
+
+def by_truth(image: np.ndarray, source: Sample, scan: Scan) -> dict[str, float | None]:
+    """Return MS-SSIM of both channels."""
+    light = illumination(scan.probe, scan.positions, scan.shape)
+    box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
+    truth = source.object[box]
+    phase = np.angle(truth) if source.phase is None else source.phase[box]
+    turned = register.apply_gauge(image[box], register.fit_gauge(image[box], truth, light[box]))
+    told, _ = scores.score_image(turned, truth, DESIGN.ms_ssim_sigma, phase)
+    return {channel: told[channel]["ms_ssim"] for channel in told}
+
+
+def run_with(chosen: Arm, source: Sample):
+    """Return the function that fits a share of the counts with an arm."""
+
+    def run(settings: dict[str, Any], part: Scan) -> np.ndarray:
+        full = chosen.settings(**settings)
+        trained = None
+        if chosen.trains:
+            patches = extract(source.object, part.positions, part.n_pixels) if chosen.needs_truth else None
+            trained = chosen.train(part, patches, full, SEEDS).network
+        return chosen.reconstruct(part, full, SEEDS, trained).object
+
+    return run
+
+
+def row(condition: tuple[str, str, int, str], source: Sample, scan: Scan, choice: Choice) -> dict[str, Any]:
+    """Return a row of the table of choices."""
+    sample, probe, dose, view = condition
+    tried = [
+        {
+            "settings": t.settings, "loss": t.loss, "standard_error": t.standard_error, "seconds": round(t.seconds, 1),
+            "ms_ssim_by_truth": by_truth(t.image, source, scan),
+        }
+        for t in choice.tried
+    ]  # fmt: skip
+    return {
+        "sample": sample, "probe": probe, "n_pixels": scan.n_pixels, "dose": dose, "view": view,
+        "fluence": scan.fluence, "settings": choice.settings, "judged": choice.judged, "tried": tried,
+    }  # fmt: skip
+
+
+def read() -> dict[str, list[dict[str, Any]]]:
+    """Return the table so far."""
+    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.is_file() else {}
+
+
+def page(table: dict[str, list[dict[str, Any]]]) -> str:
+    """Return docs/selection.md."""
+    lines = [
+        "# Options chosen by counts", "",
+        "Written by `make selection`. The counts of a scan are split binomially into three independent shares: 80 %",
+        "to fit, 10 % to choose, 10 % to judge. Every candidate is fitted to the first share; the plain Poisson",
+        "likelihood of the second chooses; a run then fits all counts with the settings of the nearest condition. The",
+        "samples have seeds of their own. The truth is read for the last two columns only: the phase MS-SSIM of the",
+        "chosen candidate, fitted to 80 % of the counts, and how much better the best candidate is (the regret).", "",
+    ]  # fmt: skip
+    for key, rows in table.items():
+        lines += [f"## {arm(key).name}", ""]
+        lines += [
+            "| sample, probe | photons per pattern | view | fluence | chosen | candidates, seconds | MS-SSIM | regret |"
+        ]
+        lines += ["|---|---|---|---|---|---|---|---|"]
+        regrets = []
+        for r in rows:
+            truth = {json.dumps(t["settings"]): t["ms_ssim_by_truth"]["phase"] for t in r["tried"]}
+            mine = truth[json.dumps(r["settings"])]
+            regrets.append(max(truth.values()) - mine)
+            told = ", ".join(f"{k} {v}" for k, v in r["settings"].items())
+            seconds = sum(t["seconds"] for t in r["tried"])
+            lines.append(
+                f"| {r['sample']}, {r['probe']} | {r['dose']:,} | {r['view']} | {r['fluence']:.3g} | {told} | "
+                f"{len(r['tried'])}, {seconds:.0f} s | {mine:.3f} | {regrets[-1]:.3f} |"
+            )
+        lines += ["", f"Mean regret {np.mean(regrets):.3f}, largest {max(regrets):.3f}.", ""]
+        lines += ["<details><summary>All candidates</summary>", ""]
+        lines += ["| condition | settings | loss of the choosing share | MS-SSIM phase, amplitude by truth |"]
+        lines += ["|---|---|---|---|"]
+        for r in rows:
+            for t in sorted(r["tried"], key=lambda t: t["loss"]):
+                told = ", ".join(f"{k} {v}" for k, v in t["settings"].items())
+                scored = [
+                    "-" if v is None else f"{v:.3f}" for v in (t["ms_ssim_by_truth"][c] for c in ("phase", "amplitude"))
+                ]
+                lines.append(
+                    f"| {r['sample']}, {r['probe']}, {r['dose']:,} {r['view']} | {told} | "
+                    f"{t['loss']:.3f} ± {t['standard_error']:.3f} | {', '.join(scored)} |"
+                )
+        lines += ["", "</details>", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill the table, a row at a time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arms", nargs="+", default=["map", "ptychi", "pinn", "baseline"])
+    parser.add_argument("--conditions", choices=("main", "all"), default="all")
+    options = parser.parse_args()
+    for condition in MAIN + (OTHERS if options.conditions == "all" else []):
+        source, scan = scan_of(condition)
+        for key in options.arms:
+            table = read()
+            done = [(r["sample"], r["probe"], r["dose"], r["view"]) for r in table.get(key, [])]
+            if condition in done:
+                continue
+            choice = choose(arm(key).candidates, run_with(arm(key), source), scan, SPLIT_SEED)
+            table = read()  # another process may have added rows
+            table.setdefault(key, []).append(row(condition, source, scan, choice))
+            write_json(TABLE, table)
+            print(*condition, key, choice.settings, flush=True)
+    write_text(PAGE, page(read()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Splitting counts: independent Poisson shares of what was counted.
+
+If n is Poisson with mean lambda and a ~ Binomial(n, q), then a and n - a are independent Poisson variables with means
+q lambda and (1 - q) lambda. So what is fitted to one share can be judged by another, without any truth.
+
+References
+----------
+Leiner, Duan, Wasserman, Ramdas, Data fission: splitting a single data point, JASA 120, 135 (2025), sec. 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.errors import InputError
+from studylib.scan import Scan
+
+
+def split_counts(
+    counts: NDArray[np.integer], shares: tuple[float, ...], generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Divide counts into independent shares that add up to them.
+
+    Parameters
+    ----------
+    counts : (...) integers
+    shares
+        Expected share of each part; they add up to 1.
+    generator
+        Source of the draw.
+
+    Raises
+    ------
+    InputError
+        The shares are not positive, or do not add up to 1.
+    """
+    if min(shares) <= 0 or not np.isclose(sum(shares), 1):
+        raise InputError("shares", shares, "positive shares that add up to 1", "give (0.8, 0.1, 0.1)")
+    left, rest, parts = np.asarray(counts, np.int64), 1.0, []
+    for share in shares[:-1]:
+        parts.append(generator.binomial(left, min(1.0, share / rest)))
+        left, rest = left - parts[-1], rest - share
+    return [*parts, left]
+
+
+def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[np.int64], held_share: float) -> Scan:
+    """Return the scan with a share of its counts, and another share that is not fitted.
+
+    The probe is weaker by sqrt(share), so that the object keeps its scale.
+
+    Parameters
+    ----------
+    scan
+        The whole scan.
+    counts : (positions, N, N) int64
+        The share to be fitted.
+    share
+        Its expected share of the counts.
+    held : (positions, N, N) int64
+        Another share.
+    held_share
+        Its expected share of the counts.
+    """
+    scale = scan.scale * np.sqrt(share)
+    return replace(
+        scan,
+        diffraction=(np.sqrt(counts) / scale).astype(np.float32),
+        probe=(scan.probe * np.sqrt(share)).astype(np.complex64),
+        scale=float(scale),
+        metadata=scan.metadata | {"share": share},
+        held=held.astype(np.uint32),
+        held_share=held_share / share,
+    )
