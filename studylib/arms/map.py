@@ -104,7 +104,7 @@ def solve(
             optimiser.step()
             schedule.step()
             losses.append(loss / likelihood.n_values)
-            objective.append(loss + float(prior))
+            objective.append(loss + float(prior.detach()))
             bar.update(1)
             if _stalled(objective, settings.tolerance):
                 break

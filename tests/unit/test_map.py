@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from studylib.arms.map import MapSettings, solve
+from studylib.arms.poisson import Likelihood, total_variation
+from studylib.judge import register, scores
+from studylib.physics.stitch import scanned_box
+from tests.asymmetric import OBJECT, scan_of
+
+
+def pair(image: np.ndarray) -> torch.Tensor:
+    return torch.view_as_real(torch.from_numpy(np.ascontiguousarray(image, np.complex64))).clone()
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    likelihood = Likelihood(scan_of(1_000_000))
+    generator = np.random.default_rng(1)
+    image, way = pair(0.9 * OBJECT), torch.from_numpy(generator.normal(size=(*OBJECT.shape, 2)).astype(np.float32))
+    _, gradient = likelihood.loss_and_gradient(image)
+    step = 1e-4
+    ahead, behind = (likelihood.loss_and_gradient(image + sign * step * way)[0] for sign in (1, -1))
+    assert (ahead - behind) / (2 * step) == pytest.approx(float((gradient * way).sum()), rel=1e-3)
+
+
+def test_the_loss_does_not_depend_on_the_chunks(monkeypatch):
+    scan = scan_of(1000)
+    whole, gradient = Likelihood(scan).loss_and_gradient(pair(OBJECT))
+    monkeypatch.setattr("studylib.arms.poisson.CHUNK", 7)
+    parts, again = Likelihood(scan).loss_and_gradient(pair(OBJECT))
+    assert parts == pytest.approx(whole, rel=1e-7)
+    torch.testing.assert_close(again, gradient, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 3.0)])
+def test_total_variation_is_isotropic_and_blind_to_a_global_phase(weights):
+    plain = float(total_variation(pair(OBJECT), *weights))
+    turned = float(total_variation(pair(OBJECT * np.exp(0.7j)), *weights))
+    assert turned == pytest.approx(plain, rel=1e-4)
+    assert float(total_variation(pair(np.full_like(OBJECT, 0.8 + 0.3j)), *weights)) == pytest.approx(0, abs=1e-3)
+    square = OBJECT[:100, :100]
+    other = float(total_variation(pair(square.T), *weights))
+    assert other == pytest.approx(float(total_variation(pair(square), *weights)), rel=1e-5)
+
+
+def test_the_two_weights_are_of_amplitude_and_of_phase():
+    generator = np.random.default_rng(2)
+    amplitude = pair(1 + 0.1 * generator.random((40, 40)))
+    phase = pair(np.exp(0.1j * generator.random((40, 40))))
+    assert float(total_variation(amplitude, 0.0, 1.0)) < 0.02 * float(total_variation(amplitude, 1.0, 0.0))
+    assert float(total_variation(phase, 1.0, 0.0)) < 0.05 * float(total_variation(phase, 0.0, 1.0))
+
+
+def test_a_flat_start_recovers_the_object_and_stops_by_itself():
+    scan = scan_of(100_000)
+    image, losses = solve(scan, MapSettings(tv=0.1, iterations=400, tolerance=1e-4))
+    assert losses[-1] < losses[0] and len(losses) < 400
+    box = scanned_box(scan.positions).slices
+    found = register.apply_gauge(image[box], register.fit_gauge(image[box], OBJECT[box]))
+    told, _ = scores.score_image(found, OBJECT[box], 1.0, np.angle(OBJECT[box]))
+    assert told["phase"]["ms_ssim"] > 0.95 and told["amplitude"]["ms_ssim"] > 0.9
+
+
+def test_the_prior_smooths_where_photons_are_few():
+    scan, box = scan_of(300), scanned_box(scan_of(300).positions).slices
+    errors = []
+    for tv in (0.0, 0.5):
+        image, _ = solve(scan, MapSettings(tv=tv, iterations=100))
+        image = register.apply_gauge(image[box], register.fit_gauge(image[box], OBJECT[box]))
+        errors.append(np.abs(image - OBJECT[box]).mean())
+    assert errors[1] < 0.7 * errors[0]
