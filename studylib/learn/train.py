@@ -188,7 +188,7 @@ def train_pinn(
     StageError
         Diverged.
     """
-    kept, held = hold_out(scan.positions, settings.validation_fraction)
+    kept, held = hold_out(scan.positions, settings.validation_fraction, grouping.group_size)
     size = max(1, settings.patterns_per_step // grouping.group_size)
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
     held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))

@@ -83,7 +83,9 @@ def offsets(positions: NDArray[np.float64], groups: NDArray[np.intp]) -> tuple[N
     return (members - members[:, :1]).astype(np.float32), fraction[groups]
 
 
-def hold_out(positions: NDArray[np.float64], fraction: float, least: int = 8) -> tuple[NDArray, NDArray]:
+def hold_out(
+    positions: NDArray[np.float64], fraction: float, group_size: int = 1, least: int = 8
+) -> tuple[NDArray, NDArray]:
     """Return (kept, held out) indices: the last strip along x, so that its groups are like the others.
 
     Parameters
@@ -91,10 +93,12 @@ def hold_out(positions: NDArray[np.float64], fraction: float, least: int = 8) ->
     positions : (positions, 2) float64
     fraction
         Share that is held out.
+    group_size
+        Positions that are held out at least, where that is no more than half of them: one group.
     least
-        Positions that are held out at least, where that is no more than a quarter of them.
+        The same, where that is no more than a quarter of them.
     """
     n = len(positions)
-    held = min(max(round(fraction * n), min(least, n // 4), 1), n - 1)
+    held = min(max(round(fraction * n), min(least, n // 4), min(group_size, n // 2), 1), n - 1)
     order = np.argsort(positions[:, 0], kind="stable")
     return np.sort(order[: n - held]), np.sort(order[n - held :])

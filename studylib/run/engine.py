@@ -176,8 +176,9 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
     if process.returncode == 0:
         reporter.rest()
         return None, ""
-    names = {stage.name.replace("-", "_"): stage for stage in plan}
-    failed = next((names[n] for n in re.findall(r"Error in rule (\w+)", text) if n in names), None)
+    # Snakemake waits for the stages that still run, so what began and did not complete is what failed.
+    reporter.look()
+    failed = next(iter(reporter.running), None)
     log = _tail(hub / failed.log, 6000) if failed else ""
     return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
 

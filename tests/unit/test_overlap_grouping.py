@@ -67,6 +67,7 @@ def test_enough_is_held_out_of_a_small_scan():
     for n, held in ((60, 8), (30, 7), (870, 87), (5, 1)):
         kept, out = grouping.hold_out(np.resize(positions, (n, 2)), 0.1)
         assert len(out) == held and len(kept) == n - held and not set(kept) & set(out)
+    assert len(grouping.hold_out(positions[:11], 0.1, group_size=4)[1]) == 4
 
 
 def test_oversampling_is_enforced():
