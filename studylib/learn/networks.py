@@ -249,8 +249,9 @@ def with_detector(network: keras.Model, probe: NDArray[np.complex64]) -> keras.M
     -------
     Model with PtychoPINN's inputs and the output (batch, C, N, N) lambda, photons
     """
-    factor = pattern_scale(network) / network.get_layer("object").gauge  # back to sqrt(photons)
-    real, imag = (factor * part for part in network.get_layer("moved_probes").output[:2])
+    factor = pattern_scale(network) / network.get_layer("object").gauge
+    in_photons = layers.Rescaling(factor, dtype="float32", name="probe_in_photons")
+    real, imag = (in_photons(part) for part in network.get_layer("moved_probes").output[:2])
     overlap = network.get_layer("overlap").output
     expected = Diffraction(probe, name="diffraction")(*network.outputs, real, imag, *overlap)
     return Recorded(keras.Model(network.inputs, expected, name="PtychoPINN_training"))
