@@ -30,7 +30,7 @@ else:
 network.save(mine)
 before = network.predict_on_batch([data["amplitudes"], data["offsets"], data["fractions"]])
 model = networks.with_detector(network, data["probe"])
-rate = {"Adam": 3e-3, "SGD": 3.0}[optimizer]
+rate = {"Adam": 3e-3, "SGD": 2.0}[optimizer]
 model.compile(getattr(keras.optimizers, optimizer)(rate, global_clipnorm=0.1), loss=poisson_nll, jit_compile=False)
 inputs = [data["amplitudes"], data["offsets"], data["fractions"]]
 losses = [float(model.train_on_batch(inputs, data["amplitudes"] ** 2)) for _ in range(2)]
