@@ -37,6 +37,8 @@ class Arm(ABC):
         Keys of the arms whose image it starts from.
     trained_by
         Key of the arm whose training it loads; empty where it needs none. An arm that trains loads its own.
+    options_of
+        Key of the arm whose chosen options it takes over; empty for its own.
     has_forward_model
         Whether it computes expected patterns; only a plain supervised network does not.
     without_prior
@@ -52,6 +54,7 @@ class Arm(ABC):
     needs_truth: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
     trained_by: ClassVar[str] = ""
+    options_of: ClassVar[str] = ""
     has_forward_model: ClassVar[bool] = True
     without_prior: ClassVar[dict[str, Any] | None] = None
 

@@ -171,4 +171,5 @@ class MapFromPinn(Map):
     key: ClassVar = "pinn_map"
     colour: ClassVar = "#a6761d"
     settings: ClassVar = RefineSettings
+    options_of: ClassVar = "map"
     after: ClassVar = ("pinn",)

@@ -143,6 +143,7 @@ class FineTuned(Network):
     key: ClassVar = "pinn_adapt"
     colour: ClassVar = "#56b4e9"
     settings: ClassVar = AdaptSettings
+    options_of: ClassVar = "pinn"
     trained_by: ClassVar = "pinn"
 
     def reconstruct(

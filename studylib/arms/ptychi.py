@@ -124,6 +124,7 @@ class PtyChiFromPinn(PtyChi):
     name: ClassVar = "PtyChi from PtychoPINN"
     key: ClassVar = "ptychi_pinn"
     colour: ClassVar = "#cc79a7"
+    options_of: ClassVar = "ptychi"
     after: ClassVar = ("pinn",)
 
 

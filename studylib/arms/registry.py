@@ -112,7 +112,7 @@ def settings_of(key: str, design: StudyDesign, scan: Scan) -> tuple[Any, str]:
         Its fluence and its sample and probe decide which row of the table of choices is the nearest.
     """
     found = arm(key)
-    chosen, told = choice(key, scan)
+    chosen, told = choice(found.options_of or key, scan)
     changed = design.arms.get(key, {})
     words = f"{told}; the profile {design.profile} sets {', '.join(changed)}" if changed else told
     return found.settings(**(chosen | changed)), words

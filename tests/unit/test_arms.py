@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from studylib.arms import registry
-from studylib.design import Seeds
+from studylib.design import Seeds, StudyDesign
 from studylib.errors import InputError
 from studylib.judge import metrics, register
 from studylib.physics import forward
@@ -116,3 +116,11 @@ def test_settings_are_complete_and_refuse_unknown_fields(arm):
     arm.settings()
     with pytest.raises(ValueError, match="nothing_like_it"):
         arm.settings(nothing_like_it=1)
+
+
+def test_an_arm_that_refines_takes_over_the_options_of_what_it_refines_with():
+    scan = scan_of(1000)
+    own, told = registry.settings_of("map", StudyDesign.for_profile("laptop"), scan)
+    refined, again = registry.settings_of("pinn_map", StudyDesign.for_profile("laptop"), scan)
+    assert (refined.tv, refined.amplitude_tv) == (own.tv, own.amplitude_tv) and refined.iterations < own.iterations
+    assert told == again and "split counts" in told
