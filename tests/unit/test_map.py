@@ -16,7 +16,7 @@ def pair(image: np.ndarray) -> torch.Tensor:
 
 
 def test_the_gradient_is_that_of_finite_differences():
-    """Along the gradient itself and along a smooth random way, where single precision leaves enough of the difference."""
+    """Along the gradient and along a smooth way, where single precision leaves enough of the difference."""
     likelihood = Likelihood(scan_of(1000))
     image = pair(0.9 * OBJECT)
     _, gradient = likelihood.loss_and_gradient(image)
