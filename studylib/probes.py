@@ -13,7 +13,11 @@ from studylib.errors import InputError
 MARGIN = 1 / 16
 """Width of the window's border, as a share of its side, in which a probe must be dark."""
 SPILL = 0.02
-"""Largest share of |P|^2 in that border: what lies there wraps round when the probe is shifted."""
+"""Largest share of |P|^2 in that border: what lies there wraps round when the probe is shifted.
+
+Measured (docs/samples.md): probes up to this share are wrong by at most 4 % of their norm when they are shifted by half a
+pixel, which misplaces 0.2 % of the photons; probes with ten times the share are wrong by 10 to 20 % of their norm.
+"""
 
 
 def zone_plate_probe(
@@ -134,7 +138,7 @@ def refuse_wrapping(probe: NDArray[np.complex64], name: str) -> None:
     if share > SPILL:
         raise InputError(
             name, f"{share:.1%} of its photons within {MARGIN:.0%} of the window's border", f"at most {SPILL:.0%}",
-            "give a probe on a larger window, nearer to its focus, or in the window's centre: this one wraps round",
+            "give a larger window, a probe with less defocus, or one in the window's centre: this one wraps round",
         )  # fmt: skip
 
 
