@@ -128,6 +128,19 @@ def test_these_probes_have_no_symmetry(name, n):
         assert np.linalg.norm(turned.image(moduli) - moduli) > 0.2 * np.linalg.norm(moduli)
 
 
+def test_diffusers_differ_by_seed_in_structure_and_not_in_size():
+    made = [probes.diffuser_probe(64, Seeds().replicate(number).sample) for number in range(20)]
+    assert all(abs(np.vdot(a, b)) < 0.9 for i, a in enumerate(made) for b in made[:i])
+    diameters = [probes.probe_diameter(probe) for probe in made]
+    # The step of a view follows the diameter: replicates are to have the same overlap and fluence.
+    assert max(diameters) < 1.2 * min(diameters)
+    for probe in made:
+        probes.refuse_wrapping(probe, "diffuser")
+        intensity = np.abs(probe) ** 2
+        assert (intensity * np.arange(64)).sum() == pytest.approx(32, abs=1.0)
+        assert (intensity * np.arange(64)[:, None]).sum() == pytest.approx(32, abs=1.0)
+
+
 def test_what_is_refused_is_what_a_shift_would_wrap():
     zone, smooth = probes.zone_plate_probe(64), probes.smooth_probe(64)
     tried = [probes.zone_plate_probe(64, defocus=d) for d in (11, 14, 20, 25, 30)]
