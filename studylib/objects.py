@@ -102,7 +102,7 @@ PICTURES = ("camera", "coins", "moon", "page", "text", "clock", "brick", "grass"
 def natural(size: int, seed: int) -> NDArray[np.complex64]:
     """Return an object whose amplitude (0.6..1) and phase (0..1 rad) are two different photographs.
 
-    Seed 0 gives scikit-image's camera and coins; other seeds other pictures, mirrored and turned.
+    Seed 0 gives scikit-image's camera and coins; other seeds other pictures, turned.
     """
     generator = np.random.default_rng(seed)
     chosen = ("camera", "coins") if seed == 0 else tuple(generator.permutation(_available())[:2])
