@@ -80,13 +80,32 @@ def test_the_thick_phase_wraps_and_its_truth_does_not(size, seed):
     assert steps < np.pi / 2  # neighbours differ so little that the sampled exit wave holds the steps
 
 
-def test_natural_pictures_come_without_a_download_and_replicates_differ():
+def test_natural_pictures_come_without_a_download():
     names = objects._available()
-    assert {"camera", "coins"} <= set(names)
-    images = [specimen("natural", 160, seed.sample).object for seed in map(Seeds().replicate, range(6))]
-    for i, image in enumerate(images):
-        assert np.ptp(np.abs(image)) > 0.3 and np.ptp(np.angle(image)) > 0.8
-        assert all(np.linalg.norm(image - other) > 0.05 * np.linalg.norm(image) for other in images[:i])
+    assert {"camera", "coins"} <= set(names) and len(names) >= 8
+    for name in names:
+        picture = objects._square(name, 96, np.random.default_rng(1))
+        assert picture.shape == (96, 96) and picture.min() == 0 and picture.max() == 1 and picture.std() > 0.05
+
+
+def test_natural_replicates_differ_also_where_the_pictures_are_the_same(monkeypatch):
+    seeds = [Seeds().replicate(number).sample for number in range(6)]
+    for kept in (objects.PICTURES, ("camera", "coins")):
+        monkeypatch.setattr(objects, "PICTURES", kept)
+        images = [specimen("natural", 160, seed).object for seed in seeds]
+        for i, image in enumerate(images):
+            assert np.ptp(np.abs(image)) > 0.35 and np.ptp(np.angle(image)) > 0.9
+            assert all(np.linalg.norm(image - other) > 0.1 * np.linalg.norm(image) for other in images[:i])
+
+
+def test_a_natural_picture_is_not_stretched(monkeypatch):
+    """A disc in a picture that is wider than high stays round."""
+    rows, columns = np.indices((300, 420))
+    disc = 255.0 * (np.hypot(rows - 150, columns - 210) < 50)
+    monkeypatch.setattr(objects.data, "coins", lambda: disc)
+    picture = objects._square("coins", 160, np.random.default_rng(2)) > 0.5
+    assert np.any(picture, axis=0).sum() == pytest.approx(np.any(picture, axis=1).sum(), abs=1)
+    assert picture.sum() == pytest.approx(np.pi / 4 * np.any(picture, axis=0).sum() ** 2, rel=0.05)
 
 
 @pytest.mark.parametrize("centre", [(0.27, 0.47), (0.73, 0.53)])
