@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from skimage import data, transform
+from skimage import color, data, transform
 from skimage.draw import disk
 
 
@@ -95,25 +95,53 @@ def thick_object(size: int, seed: int) -> Specimen:
     return Specimen(((1 - phase / 30) * np.exp(1j * phase)).astype(np.complex64), phase.astype(np.float32))
 
 
-PICTURES = ("camera", "coins", "moon", "page", "text", "clock", "brick", "grass", "gravel", "cell")
-"""Pictures that come with scikit-image's package itself; those that are missing are passed over."""
+PICTURES = ("camera", "coins", "moon", "brick", "grass", "gravel", "cell", "astronaut", "coffee", "rocket")
+"""Photographs that come inside scikit-image's package, each in a file of its name; a missing one is passed over.
+
+But for the coins (303 px) they are at least 400 px high and wide, so that enlarging them leaves fine detail.
+"""
 
 
 def natural(size: int, seed: int) -> NDArray[np.complex64]:
     """Return an object whose amplitude (0.6..1) and phase (0..1 rad) are two different photographs.
 
-    Seed 0 gives scikit-image's camera and coins; other seeds other pictures, mirrored and turned.
+    The seed chooses the pictures, and of each a square, which it turns and mirrors: two replicates with the same
+    pictures still differ. Seed 0 gives the middle of scikit-image's camera and coins, upright.
+
+    Parameters
+    ----------
+    size
+        Side, pixels.
+    seed
+        Of pictures, squares and orientations.
+
+    Returns
+    -------
+    (size, size) complex64
     """
     generator = np.random.default_rng(seed)
     chosen = ("camera", "coins") if seed == 0 else tuple(generator.permutation(_available())[:2])
-    pictures = []
-    for name in chosen:
-        picture = np.asarray(getattr(data, name)(), dtype=np.float64)
-        picture = transform.resize(picture, (size, size), anti_aliasing=True)
-        low, high = np.percentile(picture, [0.5, 99.5])
-        picture = np.clip((picture - low) / (high - low), 0, 1)
-        pictures.append(picture if seed == 0 else np.rot90(picture, int(generator.integers(4))))
-    return ((0.6 + 0.4 * pictures[0]) * np.exp(1j * pictures[1])).astype(np.complex64)
+    amplitude, phase = (_square(name, size, None if seed == 0 else generator) for name in chosen)
+    return ((0.6 + 0.4 * amplitude) * np.exp(1j * phase)).astype(np.complex64)
+
+
+def _square(name: str, size: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+    """Return a square of a picture in 0..1, resized to (size, size): by chance, or the middle without a generator."""
+    picture = np.asarray(getattr(data, name)(), dtype=np.float64)
+    if picture.ndim == 3:
+        picture = color.rgb2gray(picture / 255)
+    shorter = min(picture.shape)
+    side = shorter if generator is None else round(shorter * generator.uniform(0.8, 1))
+    spare = np.array(picture.shape) - side
+    top, left = spare // 2 if generator is None else generator.integers(spare + 1)
+    # A square, so that nothing is stretched.
+    picture = transform.resize(picture[top : top + side, left : left + side], (size, size), anti_aliasing=size < side)
+    low, high = np.percentile(picture, [0.5, 99.5])
+    picture = np.clip((picture - low) / (high - low), 0, 1)
+    if generator is None:
+        return picture
+    picture = np.rot90(picture, int(generator.integers(4)))
+    return picture[:, ::-1] if generator.random() < 0.5 else picture
 
 
 def _available() -> list[str]:

@@ -13,7 +13,11 @@ from studylib.errors import InputError
 MARGIN = 1 / 16
 """Width of the window's border, as a share of its side, in which a probe must be dark."""
 SPILL = 0.02
-"""Largest share of |P|^2 in that border: what lies there wraps round when the probe is shifted."""
+"""Largest share of |P|^2 in that border: what lies there wraps round when the probe is shifted.
+
+Measured (docs/samples.md): probes up to this share are wrong by at most 4 % of their norm when they are shifted by half
+a pixel, which misplaces 0.2 % of the photons; probes with ten times the share are wrong by 10 to 20 % of their norm.
+"""
 
 
 def zone_plate_probe(
@@ -68,8 +72,12 @@ def smooth_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
     return _focus(wave * np.exp(1j * (aberration * n_pixels / 64 + tilt)))
 
 
-def diffuser_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
+def diffuser_probe(n_pixels: int, seed: int = 0, grains: float = 21.0, slope: float = 0.6) -> NDArray[np.complex64]:
     """Return the focus of a pupil with a smooth random phase: structured everywhere, so diverse.
+
+    The slope of the pupil's phase says where its light goes: x = (N / 2 pi) dphi/dk. Its mean is taken out, which
+    centres the probe, and its root mean square is the same for every seed, so that all have nearly one diameter: the
+    step of a view follows the diameter, and replicates are to have the same overlap and fluence.
 
     Parameters
     ----------
@@ -77,6 +85,10 @@ def diffuser_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
         N, the side of the probe array.
     seed
         Of the random phase.
+    grains
+        N over the width (standard deviation of the smoothing) of the grains of the diffuser.
+    slope
+        Root mean square of the slope of the phase along each axis, rad per pixel of the detector.
 
     Returns
     -------
@@ -84,15 +96,19 @@ def diffuser_probe(n_pixels: int, seed: int = 0) -> NDArray[np.complex64]:
 
     References
     ----------
-    Morrison, Zhang, Jenkins, Marathe, Shearer, et al. use a diffuser to structure the illumination; see Maiden,
-    Morrison, Kaulich, Gianoncelli, Rodenburg, Soft X-ray spectromicroscopy using ptychography with randomly phased
-    illumination, Nat. Commun. 4, 1669 (2013).
+    Maiden, Morrison, Kaulich, Gianoncelli, Rodenburg, Soft X-ray spectromicroscopy using ptychography with randomly
+    phased illumination, Nat. Commun. 4, 1669 (2013).
     """
-    x, y, r = _pupil_plane(n_pixels, 0.42)
-    random = gaussian_filter(np.random.default_rng(seed).normal(size=r.shape), n_pixels / 14)
-    random = (random - random.mean()) / random.std()
-    wave = _soft_step(1 - r, 4.0 / n_pixels / 0.42) * np.exp(1j * n_pixels / 64 * (3.0 * random + 6.0 * r**2))
-    return _focus(wave * np.exp(2j * np.pi * 0.42 * (1.0 * x + 0.6 * y)))
+    _, _, r = _pupil_plane(n_pixels, 0.42)
+    pupil = _soft_step(1 - r, 4.0 / n_pixels / 0.42)
+    phase = gaussian_filter(np.random.default_rng(seed).normal(size=r.shape), n_pixels / grains)
+    weight = pupil**2 / np.sum(pupil**2)
+    along_rows, along_columns = np.gradient(phase)
+    mean_rows, mean_columns = np.sum(weight * along_rows), np.sum(weight * along_columns)
+    spread = np.sum(weight * ((along_rows - mean_rows) ** 2 + (along_columns - mean_columns) ** 2)) / 2
+    rows, columns = np.indices(r.shape)
+    phase = slope / np.sqrt(spread) * (phase - mean_rows * rows - mean_columns * columns)
+    return _focus(pupil * np.exp(1j * phase))
 
 
 PROBES: dict[str, Callable[[int, int], NDArray[np.complex64]]] = {
@@ -134,7 +150,7 @@ def refuse_wrapping(probe: NDArray[np.complex64], name: str) -> None:
     if share > SPILL:
         raise InputError(
             name, f"{share:.1%} of its photons within {MARGIN:.0%} of the window's border", f"at most {SPILL:.0%}",
-            "give a probe on a larger window, nearer to its focus, or in the window's centre: this one wraps round",
+            "give a larger window, a probe with less defocus, or one in the window's centre: this one wraps round",
         )  # fmt: skip
 
 
