@@ -104,14 +104,16 @@ def arms(control: widgets.Dropdown) -> widgets.Widget:
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
 
     def offer(change) -> None:
-        arm.options = [name for name in control.value.images() if name != "truth"]
+        names, before = [name for name in control.value.images() if name != "truth"], arm.value
+        arm.options = names
+        arm.value = before if before in names else names[0]
 
     control.observe(offer, "value")
     offer(None)
 
     def draw(choice: Choice, arm: str, quantity: str) -> None:
         images = choice.images()
-        if arm not in images:
+        if arm not in images:  # between two runs, until the buttons have followed
             return
         image, truth = channels(images[arm], images["truth"], choice.phase())[quantity]
         display(_pictures({"truth": truth, arm: image}, {"error": image - truth}, quantity))

@@ -50,7 +50,7 @@ def lab(smoke, tmp_path) -> Iterator[str]:
 
 
 def test_explore_runs_and_its_widgets_turn_the_picture(lab, watch):
-    watched = watch(viewport={"width": 1400, "height": 1000})
+    watched = watch(viewport={"width": 1400, "height": 2600})  # all cells in view: JupyterLab hides the others
     page = watched.page
     page.goto(f"{lab}/lab/tree/explore.ipynb")
     page.locator(".jp-Notebook").wait_for()
