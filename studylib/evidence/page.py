@@ -82,7 +82,7 @@ def remarks(hub: Hub) -> HTML:
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
     told = [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
-        f"{record['parameters']['arm']} ran with settings from {record['parameters']['settings_from']}"
+        f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
         for name, record in stamps(hub).items()
         if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
     )
