@@ -51,8 +51,11 @@ def test_the_first_object_of_a_network_is_flat(scan):
     from studylib.learn.backend import use_backend
 
     use_backend("torch")
+    import keras
+
     from studylib.learn.networks import baseline, ptychopinn
 
+    keras.utils.set_random_seed(1)
     inputs = np.sqrt(scan.counts[:4])
     grouped = [inputs[None], np.zeros((1, 4, 2), np.float32), np.zeros((1, 4, 2), np.float32)]
     for network, given in (
