@@ -65,6 +65,19 @@ class Scan:
         """Return the fluence: photons per object pixel of all patterns together, photons / spacing^2."""
         return self.photons / mean_spacing(self.positions) ** 2
 
+    def best_constant(self, most: int = 8192) -> float:
+        """Return the modulus of the constant object that expects as many photons as were counted.
+
+        Parameters
+        ----------
+        most
+            Patterns that it is taken from, evenly spread, so that memory does not grow with the scan.
+        """
+        n = len(self.positions)
+        some = self if n <= most else self.take(np.linspace(0, n - 1, most).astype(int))
+        lit = len(some.positions) * np.sum(np.abs(self.probe.astype(np.complex128)) ** 2)
+        return float(np.sqrt(some.counts.sum(dtype=np.float64) / lit))
+
     def take(self, indices: NDArray[np.intp]) -> Scan:
         """Return the scan at some of its positions."""
         held = None if self.held is None else self.held[indices]

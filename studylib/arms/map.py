@@ -83,7 +83,7 @@ def solve(
     import torch
 
     likelihood = Likelihood(scan, background_share)
-    flat = likelihood.best_constant()
+    flat = scan.best_constant()
     start = np.full(scan.shape, flat, np.complex64) if first is None else np.where(first == 0, flat, first)
     image = torch.view_as_real(torch.from_numpy(start.astype(np.complex64)).to(likelihood.device)).clone()
     image.requires_grad_(True)

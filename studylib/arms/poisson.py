@@ -50,11 +50,6 @@ class Likelihood:
         self.probes = torch.from_numpy(probes_at(scan.probe, scan.positions)).to(self.device)
         self.n_values = self.counts.numel()
 
-    def best_constant(self) -> float:
-        """Return the modulus of the constant object that expects as many photons as were counted."""
-        lit = len(self.scan.positions) * float(np.sum(np.abs(self.scan.probe.astype(np.complex128)) ** 2))
-        return float(np.sqrt(float(self.counts.double().sum()) / lit))
-
     def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         import torch
 

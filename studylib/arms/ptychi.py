@@ -73,7 +73,7 @@ class PtyChi(Arm):
             The object is not finite.
         """
         start = next(iter((starts or {}).values()), None)
-        flat = _best_constant(scan)
+        flat = scan.best_constant()
         image = np.full(scan.shape, flat, np.complex64) if start is None else np.where(start == 0, flat, start)
         loss: list[float] = []
         begin = time.perf_counter()
@@ -134,12 +134,6 @@ def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
         return [settings]
     first = {"epochs": settings.first_epochs, "batching": "random", "first_epochs": 0}
     return [settings.model_copy(update=first), settings]
-
-
-def _best_constant(scan: Scan) -> float:
-    """Return the modulus of the constant object that expects as many photons as were counted."""
-    lit = len(scan.positions) * np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2)
-    return float(np.sqrt(scan.counts.sum(dtype=np.float64) / lit))
 
 
 def _options(settings: PtyChiSettings, seed: int, n_positions: int):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from studylib.judge.compare import CONSTANT
+
 Table = dict[str, dict[str, dict[str, Any]]]
 """Numbers by model, metric and channel."""
 
 MINE = "PtychoPINN"
 OTHERS = ("Baseline", "PtyChi")
-CONSTANT = "constant"
-"""Name of the row of the best constant image."""
 LABELS = {"ms_ssim": "MS-SSIM", "mae": "MAE"}
 DECIMALS = {"ms_ssim": 3, "mae": 6}
 ORDER = [(metric, other) for metric in ("ms_ssim", "mae") for other in OTHERS]

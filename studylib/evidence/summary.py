@@ -10,8 +10,8 @@ from typing import Any
 from studylib.arms.registry import CONTRACT
 from studylib.design import CHANNELS, METRICS
 from studylib.errors import StageError
-from studylib.evidence.deltas import CONSTANT
 from studylib.io.files import read_json
+from studylib.judge.compare import CONSTANT
 from studylib.run.hub import Hub
 
 COLUMNS = ["model", "metric", "amplitude", "phase", "value"]

@@ -102,7 +102,7 @@ def compare_arms(
         image = register.apply_gauge(canvas[box], gauge)
         contrast = scores.contrast(image, true, true_phase)
         status[name] = _status(learned, reason, contrast)
-        shift = register.shift_between(image, true, true_phase)
+        shift = register.shift_between(image, true)
         if status[name]["status"] == "ok":
             register.refuse_shift(shift, design.max_registration_px, name)
         images[name] = image

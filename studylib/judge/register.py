@@ -94,9 +94,7 @@ def apply_gauge(image: NDArray[np.complex64], gauge: Gauge) -> NDArray[np.comple
     return (image * ramp / gauge.scale).astype(np.complex64)
 
 
-def shift_between(
-    image: NDArray[np.complex64], truth: NDArray[np.complex64], phase: NDArray | None = None
-) -> tuple[float, float]:
+def shift_between(image: NDArray[np.complex64], truth: NDArray[np.complex64]) -> tuple[float, float]:
     """Return (rows, columns) by which the image is displaced, pixels.
 
     The complex images are registered, so that amplitude and phase both count.
@@ -104,8 +102,6 @@ def shift_between(
     Parameters
     ----------
     image, truth : (rows, columns) complex64
-    phase
-        Not needed; taken so that every function of the comparison has the same arguments.
 
     References
     ----------

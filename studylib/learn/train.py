@@ -193,7 +193,7 @@ def train_pinn(
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
     held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
     held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed))
-    policy, gauge = precision(settings.mixed_precision), best_constant(scan)
+    policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
@@ -261,13 +261,6 @@ def _symmetries(scan: Scan, settings: TrainingSettings):
     return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
 
 
-def best_constant(scan: Scan) -> float:
-    """Return the modulus of the constant object that expects as many photons as were counted."""
-    lit = np.sum(np.abs(scan.probe.astype(np.complex128)) ** 2)
-    some = scan.take(_at_most(HELD_OUT, np.arange(len(scan.positions))))
-    return float(np.sqrt(some.counts.sum(dtype=np.float64) / len(some.positions) / lit))
-
-
 def flat_object_loss(scan: Scan) -> float:
     """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled."""
     wave = np.fft.fftshift(np.fft.fft2(scan.probe, norm="ortho"))
@@ -306,7 +299,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         return ops.mean(weight_tensor * ops.abs(difference - 2 * np.pi * turns), axis=(-1, -2))
 
     weight_tensor = ops.convert_to_tensor(weight)
-    policy, gauge = precision(settings.mixed_precision), best_constant(scan)
+    policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
