@@ -45,7 +45,11 @@ class PtyChiSettings(Frozen):
     tv: float = Field(0.3, ge=0)
     """Weight of pty-chi's total variation, applied once an epoch (two steps of Chambolle's iteration); 0 for none."""
     first_epochs: int = Field(0, ge=0)
-    """Epochs with random batches before the others, for a two-step schedule."""
+    """Epochs of a first run whose image the others go on from; 0 for none."""
+    first_batching: Literal["random", "compact"] = "random"
+    """Batches of the first run: random ones bring coarse structure soon, compact ones converge further."""
+    first_tv: float | None = Field(None, ge=0)
+    """Weight of the total variation in the first run; None for that of the second."""
 
 
 class PtyChi(Arm):
@@ -99,9 +103,10 @@ class PtyChi(Arm):
         return [
             compact | {"tv": 0.0, "epochs": 100},
             compact | {"tv": 0.0, "epochs": 100, "noise_model": "gaussian"},
-            compact | {"tv": 0.0, "epochs": 15},
-            compact | {"tv": 0.03, "epochs": 60},
+            compact | {"tv": 0.03, "epochs": 200},
             compact | {"tv": 0.3, "epochs": 40},
+            # Slow structure needs many epochs, noise a strong prior: first the one, then the other.
+            compact | {"tv": 0.3, "epochs": 40, "first_epochs": 200, "first_batching": "compact", "first_tv": 0.03},
             random | {"batches": 9, "decay": 0.93},
             random | {"batches": 6, "decay": 0.97},
             compact | {"tv": 1.0, "first_epochs": 10, "epochs": 10},
@@ -129,10 +134,11 @@ class PtyChiFromPinn(PtyChi):
 
 
 def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
-    """Return the runs that follow one another: random batches first, where that is asked for."""
+    """Return the runs that follow one another: one, or two where first epochs are asked for."""
     if not settings.first_epochs:
         return [settings]
-    first = {"epochs": settings.first_epochs, "batching": "random", "first_epochs": 0}
+    tv = settings.tv if settings.first_tv is None else settings.first_tv
+    first = {"epochs": settings.first_epochs, "batching": settings.first_batching, "tv": tv, "first_epochs": 0}
     return [settings.model_copy(update=first), settings]
 
 

@@ -29,3 +29,16 @@ def test_random_batches_come_first_in_a_two_step_schedule(scan):
 
     told = PtyChi().reconstruct(scan, PtyChiSettings(first_epochs=2, epochs=3, batches=4, decay=0.9), Seeds())
     assert len(told.loss) == 5 and np.isfinite(told.object).all()
+
+
+def test_the_first_run_has_batches_and_a_weight_of_its_own(scan):
+    from studylib.arms.ptychi import PtyChi, PtyChiSettings, _schedule
+    from studylib.design import Seeds
+
+    plan = _schedule(PtyChiSettings(first_epochs=2, first_batching="compact", first_tv=0.0, epochs=3, tv=0.3))
+    assert [(p.epochs, p.batching, p.tv) for p in plan] == [(2, "compact", 0.0), (3, "compact", 0.3)]
+    same = {"epochs": 3, "first_epochs": 3, "first_batching": "compact", "batches": 4, "tv": 0.3}
+    free, bound = (
+        PtyChi().reconstruct(scan, PtyChiSettings(**same, first_tv=weight), Seeds()).object for weight in (0.0, 0.3)
+    )
+    assert np.abs(free - bound).max() > 1e-3  # the weight of the first run reaches pty-chi
