@@ -60,8 +60,9 @@ samples: $(VENV)/ready  ## the picture of the built-in objects and probes, docs/
 collect: $(VENV)/ready  ## print every papermill command of the run, write nothing
 	@$(run) --collect-only
 
+# Two tests side by side, one thread each: two threads each on two cores wait for one another.
 test: $(VENV)/ready  ## all tests, the stage notebooks included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 	$(MAKE) nbval
 
 NBVAL = $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider

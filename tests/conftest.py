@@ -55,3 +55,10 @@ def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     hub = tmp_path_factory.mktemp("runs") / "smoke"
     return hub, studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that look at the smoke hub in one process, so that it is made once."""
+    for item in items:
+        if "smoke" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("smoke"))
