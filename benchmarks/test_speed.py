@@ -48,13 +48,13 @@ def test_steps(benchmark, rate, scan):
     """
     import itertools
 
-    from studylib.learn import networks, train
+    from studylib.learn import fitting, networks
     from studylib.learn.batches import Stream
     from studylib.learn.layers import poisson_nll
 
     network, _ = _untrained(scan, 2)
     keras_model = networks.with_detector(network, scan.probe)
-    keras_model.compile(optimizer=train._optimizer(PINN), loss=poisson_nll, jit_compile=False)
+    keras_model.compile(optimizer=fitting.optimizer(PINN), loss=poisson_nll, jit_compile=False)
     stream = Stream(itertools.repeat(_batch(scan)), STEPS)
 
     def run() -> None:
@@ -81,11 +81,11 @@ def test_training_pinn(benchmark, rate, scan, monkeypatch, gridsize, mixed):
 
 @KINDS
 def test_training_baseline(benchmark, rate, source, scan, monkeypatch, mixed):
-    from studylib.learn import train
+    from studylib.learn import fitting, train
     from studylib.physics.windows import extract
 
     patches = extract(source.object, scan.positions, 64)
-    monkeypatch.setattr(train, "ATTEMPTS", 1)
+    monkeypatch.setattr(fitting, "ATTEMPTS", 1)
     benchmark.pedantic(train.train_baseline, (scan, patches, settings(mixed), 7), rounds=3, warmup_rounds=1)
     rate(TRAINING * PINN.patterns_per_step)
 

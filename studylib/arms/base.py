@@ -16,6 +16,20 @@ from studylib.reconstruction import Reconstruction
 from studylib.scan import Scan
 
 
+def first_object(scan: Scan, start: NDArray[np.complex64] | None) -> NDArray[np.complex64]:
+    """Return the image that an iterative arm begins with, (rows, columns) complex64.
+
+    Parameters
+    ----------
+    scan
+        Tells the best constant object, which stands where nothing is known.
+    start : (rows, columns) complex64
+        Image of another arm, 0 where it is not known; None for a constant object.
+    """
+    flat = np.full(scan.shape, scan.best_constant(), np.complex64)
+    return flat if start is None else np.where(start == 0, flat, start).astype(np.complex64)
+
+
 class Arm(ABC):
     """One arm of the study. A new one is a subclass in a file of its own and a line in the registry.
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from studylib import progress
-from studylib.arms.base import Arm
+from studylib.arms.base import Arm, first_object
 from studylib.arms.poisson import Likelihood, total_variation
 from studylib.design import Frozen, Seeds
 from studylib.errors import StageError
@@ -83,22 +83,17 @@ def solve(
     import torch
 
     likelihood = Likelihood(scan, background_share)
-    flat = scan.best_constant()
-    start = np.full(scan.shape, flat, np.complex64) if first is None else np.where(first == 0, flat, first)
-    image = torch.view_as_real(torch.from_numpy(start.astype(np.complex64)).to(likelihood.device)).clone()
-    image.requires_grad_(True)
+    start = torch.from_numpy(first_object(scan, first)).to(likelihood.device)
+    image = torch.view_as_real(start).clone().requires_grad_(True)
     optimiser = torch.optim.Adam([image], settings.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     weight = settings.tv * scan.fluence**0.5
-    weights = weight * settings.amplitude_tv, weight
-    losses: list[float] = []
-    objective: list[float] = []
+    losses, objective = list[float](), list[float]()
     with progress.bar(settings.iterations, name, "iteration") as bar:
         for _ in range(settings.iterations):
             optimiser.zero_grad()
-            prior = total_variation(image, *weights) if settings.tv else torch.zeros(())
-            if settings.tv:
-                prior.backward()
+            prior = total_variation(image, weight * settings.amplitude_tv, weight) if settings.tv else torch.zeros(())
+            prior.backward() if settings.tv else None
             loss, gradient = likelihood.loss_and_gradient(image.detach())
             image.grad = gradient if image.grad is None else image.grad + gradient
             optimiser.step()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from studylib import progress
-from studylib.arms.base import Arm
+from studylib.arms.base import Arm, first_object
 from studylib.arms.torchvision_shim import ready_torchvision
 from studylib.design import Frozen, Seeds
 from studylib.errors import StageError
@@ -76,23 +76,21 @@ class PtyChi(Arm):
         StageError
             The object is not finite.
         """
-        start = next(iter((starts or {}).values()), None)
-        flat = scan.best_constant()
-        image = np.full(scan.shape, flat, np.complex64) if start is None else np.where(start == 0, flat, start)
+        image = first_object(scan, next(iter((starts or {}).values()), None))
         loss: list[float] = []
         begin = time.perf_counter()
         with progress.bar(settings.first_epochs + settings.epochs, self.name, "epoch") as bar:
             for part in _schedule(settings):
-                task = _task(_options(part, seeds.iteration, len(scan.positions)), scan, image.astype(np.complex64))
+                task = _task(_options(part, seeds.iteration, len(scan.positions)), scan, image)
                 for _ in range(part.epochs):
                     task.run(1)
                     loss.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
                     bar.update(1)
-                image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0]
+                image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
         seconds = time.perf_counter() - begin
         if not np.isfinite(image).all():
             raise StageError(f"{self.name} diverged: its object holds NaN or infinity")
-        return Reconstruction(image.astype(np.complex64), np.array(loss), seconds, peak_memory_mib())
+        return Reconstruction(image, np.array(loss), seconds, peak_memory_mib())
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return what users of pty-chi would try where photons are few, and where they are many."""

@@ -90,18 +90,17 @@ def compare_arms(
     """
     light = illumination(scan.probe, scan.positions, scan.shape)
     region = scores.scored_box(light, scanned_box(scan.positions))
-    box = region.box.slices
-    true = truth[box]
+    true = truth[box := region.box.slices]
     true_phase = np.angle(true) if phase is None else phase[box]
     gains = {name: consistency.gain_over_constant(canvas, scan) for name, canvas in canvases.items()}
     images, rows, curves, status = {}, [], {}, {}
-    registration: dict[str, Any] = {}
+    registration: dict[str, Any] = {"box": region.report(), "ms_ssim_scales": metrics.n_scales(true.shape)}
     for name, canvas in canvases.items():
-        learned, reason = consistency.learned(gains[name], gains.get(REFERENCE) if name != REFERENCE else None)
+        verdict = consistency.learned(gains[name], gains.get(REFERENCE) if name != REFERENCE else None)
         gauge = register.fit_gauge(canvas[box], true, light[box])
         image = register.apply_gauge(canvas[box], gauge)
         contrast = scores.contrast(image, true, true_phase)
-        status[name] = _status(learned, reason, contrast)
+        status[name] = _status(*verdict, contrast)
         shift = register.shift_between(image, true)
         if status[name]["status"] == "ok":
             register.refuse_shift(shift, design.max_registration_px, name)
@@ -114,11 +113,8 @@ def compare_arms(
         }  # fmt: skip
         for channel, (mine, other) in channels(image, true, true_phase).items():
             curves[f"{name}_{channel}"] = metrics.frc(mine, other)
-    constant = scores.constant_image(true)
-    told, reasons = scores.score_image(constant, true, design.ms_ssim_sigma, true_phase)
+    told, reasons = scores.score_image(scores.constant_image(true), true, design.ms_ssim_sigma, true_phase)
     rows += tidy(CONSTANT, told, None)
-    registration["ms_ssim_scales"] = metrics.n_scales(true.shape)
-    registration["box"] = region.report()
     return Comparison(
         true, true_phase.astype(np.float32), images, rows, cost, registration,
         {"arms": status, "channels": {c: reasons.get(c, "") for c in CHANNELS}}, _curve_rows(curves),

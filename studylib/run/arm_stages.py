@@ -21,7 +21,7 @@ from studylib.run.provenance import stamp
 from studylib.run.stages import read_design
 
 if TYPE_CHECKING:
-    from studylib.learn.train import Trained
+    from studylib.learn.fitting import Trained
 
 VIEW_FIRST = "run notebook 02_overlap first"
 DESIGN = "analysis/design.json"

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
@@ -22,12 +21,12 @@ from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import read_json, write_json, write_text
 from studylib.run import provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
-from studylib.run.plan import BASE, PHASES, Run, Stage, stages
+from studylib.run.plan import BASE, Run, Stage, stages
+from studylib.run.reporter import Reporter, follow, tail
 
 ROOT = provenance.ROOT
 LOG = "cli/run_phase_g_dense.log"
 RUN = "plan/run.json"
-BAR = re.compile(r"\d+%\|")
 BLOCKER = "analysis/blocker.txt"
 KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
 
@@ -168,9 +167,9 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
         "--rerun-triggers", "mtime", "input", "--nolock",
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        reporter = _Reporter(hub, plan, say)
+        reporter = Reporter(hub, plan, say)
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        _follow(process, reporter)
+        follow(process, reporter)
         said.seek(0)
         text = said.read()
     if process.returncode == 0:
@@ -179,85 +178,8 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
     # Snakemake waits for the stages that still run, so what began and did not complete is what failed.
     reporter.look()
     failed = next(iter(reporter.running), None)
-    log = _tail(hub / failed.log, 6000) if failed else ""
+    log = tail(hub / failed.log, 6000) if failed else ""
     return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
-
-
-class _Reporter:
-    """Says which stages begin and end, banners in order whatever runs first."""
-
-    def __init__(self, hub: Hub, plan: list[Stage], say) -> None:
-        self.hub, self.say, self.began = hub, say, time.time()
-        self.banner = 0
-        self.waiting: list[Stage] = list(plan)
-        self.running: list[Stage] = []
-
-    def look(self) -> None:
-        """Say what has changed since the last look."""
-        for stage in [s for s in self.waiting if self._touched(s)]:
-            self.waiting.remove(stage)
-            self.running.append(stage)
-            self._banners(stage.phase)
-        for stage in [s for s in self.running if _tail(self.hub / s.log, 20).split()[-1:] == ["complete"]]:
-            self.running.remove(stage)
-            record = self.hub / f"analysis/stages/{stage.name}.json"
-            seconds = f": {read_json(record, '')['seconds']:.1f} s" if record.is_file() else ""
-            self.say(f"      {stage.name}{seconds}")
-
-    def rest(self) -> None:
-        """Say what is left when all stages are up to date."""
-        self.look()
-        self._banners(len(PHASES))
-
-    def bars(self) -> list[str]:
-        """Return the progress bars of the stages that run."""
-        lines = [_tail(self.hub / s.log).replace("\r", "\n").splitlines() for s in self.running]
-        return [found[-1].strip() for found in ([x for x in part if BAR.search(x)] for part in lines) if found]
-
-    def _touched(self, stage: Stage) -> bool:
-        log = self.hub / stage.log
-        return log.is_file() and log.stat().st_mtime >= self.began
-
-    def _banners(self, phase: int) -> None:
-        while self.banner < phase:
-            self.banner += 1
-            self.say(f"[{self.banner}/{len(PHASES)}] {PHASES[self.banner - 1]}")
-
-
-def _follow(process: subprocess.Popen, reporter: _Reporter) -> None:
-    """Wait for the graph; show progress bars, on a terminal in place, elsewhere now and then."""
-    terminal, shown, last = sys.stdout.isatty(), "", 0.0
-    try:
-        while True:
-            try:
-                process.wait(timeout=0.5)
-                return
-            except subprocess.TimeoutExpired:
-                if terminal and shown:
-                    print("\r\x1b[K", end="", flush=True)
-                reporter.look()
-                now = "      " + "   ".join(reporter.bars())
-                if terminal:
-                    print(now[: shutil.get_terminal_size().columns - 1], end="", flush=True)
-                elif now.strip() and now != shown and time.monotonic() - last > 30:
-                    print(now, flush=True)
-                    last = time.monotonic()
-                shown = now
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-        if terminal and shown:
-            print("\r\x1b[K", end="", flush=True)
-
-
-def _tail(path: Path, size: int = 2000) -> str:
-    """Return the end of a text file, empty if there is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read().decode("utf-8", errors="replace")
 
 
 def finish(hub: Hub, say) -> list[str]:

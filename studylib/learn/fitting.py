@@ -1,0 +1,150 @@
+"""One schedule, one clipping and one way to choose the checkpoint, for either network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from studylib import progress
+from studylib.design import TrainingSettings
+from studylib.errors import StageError
+from studylib.learn.batches import Batch, Stream
+from studylib.reconstruction import peak_memory_mib
+
+ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes
+    ----------
+    network
+        From patterns to object patches, with the weights of the best held-out loss.
+    history
+        One row an evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
+    seconds
+        Wall time of all attempts.
+    flat_loss
+        Held-out loss of the best constant object: what a collapsed network reaches.
+    beats_flat
+        Whether the held-out loss is below that; a network for which it is not was trained twice, with two seeds.
+    """
+
+    network: keras.Model
+    history: list[dict[str, float]]
+    seconds: float
+    peak_memory_mib: float
+    flat_loss: float
+    patterns_per_second: float
+    attempts: int
+    beats_flat: bool
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Progress bar, history, and the weights of the best held-out loss."""
+
+    def __init__(self, network: keras.Model, settings: TrainingSettings, name: str, attempt: int) -> None:
+        super().__init__()
+        self.network, self.attempt = network, attempt
+        self.rows: list[dict[str, float]] = []
+        self.best, self.weights = np.inf, network.get_weights()
+        self.bar = progress.bar(settings.steps, f"train {name}", "step")
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        self.bar.update(1)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        loss, held_out = float(logs["loss"]), float(logs["val_loss"])
+        if not np.isfinite([loss, held_out]).all():
+            raise StageError(f"training diverged at evaluation {epoch + 1}: loss {loss}, held out {held_out}")
+        if held_out < self.best:
+            self.best, self.weights = held_out, self.network.get_weights()
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": time.perf_counter() - self.start,
+                "learning_rate": float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                "loss": loss,
+                "val_loss": held_out,
+                "attempt": self.attempt,
+            }
+        )
+        self.bar.set_postfix(loss=f"{loss:.5f}", held_out=f"{held_out:.5f}")
+
+    def on_train_end(self, logs=None) -> None:
+        self.bar.close()
+
+
+def schedule(settings: TrainingSettings):
+    """Return the learning rate: linear warm-up, then cosine decay to zero."""
+    warmup = int(settings.warmup_fraction * settings.steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else settings.learning_rate,
+        settings.steps - warmup,
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+    """Return Adam with that schedule and a bound on the norm of the gradient."""
+    return keras.optimizers.Adam(schedule(settings), global_clipnorm=settings.clip_norm)
+
+
+def _fit(
+    model: keras.Model,
+    network: keras.Model,
+    batches: Iterator[Batch],
+    held_out: Batch,
+    settings: TrainingSettings,
+    name: str,
+    attempt: int,
+) -> _Recorder:
+    evaluations = min(settings.evaluations, settings.steps)
+    recorder = _Recorder(network, settings, name, attempt)
+    model.fit(
+        Stream(batches, settings.steps // evaluations),
+        epochs=evaluations,
+        validation_data=held_out,
+        validation_batch_size=8,
+        verbose=0,
+        callbacks=[recorder],
+    )
+    network.set_weights(recorder.weights)
+    return recorder
+
+
+def train_twice(
+    build: Callable[[], tuple[keras.Model, keras.Model]],
+    batches: Callable[[np.random.Generator], Iterator[Batch]],
+    held_out: Batch,
+    flat_loss: float,
+    settings: TrainingSettings,
+    seed: int,
+    name: str,
+) -> Trained:
+    """Train; when the network does not beat the flat object, once more with another seed, and keep the better one."""
+    start, history = time.perf_counter(), []
+    best: tuple[float, keras.Model] | None = None
+    for attempt in range(1, ATTEMPTS + 1):
+        keras.utils.set_random_seed(seed + attempt - 1)
+        network, model = build()
+        generator = np.random.default_rng(seed + attempt - 1)
+        recorder = _fit(model, network, batches(generator), held_out, settings, name, attempt)
+        history += recorder.rows
+        if best is None or recorder.best < best[0]:
+            best = recorder.best, network
+        if recorder.best < flat_loss:
+            break
+    assert best is not None
+    seconds = time.perf_counter() - start
+    rate = attempt * settings.steps * settings.patterns_per_step / seconds
+    return Trained(best[1], history, seconds, peak_memory_mib(), flat_loss, rate, attempt, best[0] < flat_loss)
