@@ -23,7 +23,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 	--probe "$(PROBE)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab conditions selection seconds samples bench large index verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -50,6 +50,9 @@ conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1)
 
 selection: $(VENV)/ready  ## options of every arm chosen by split counts, to docs/selection.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/selection.py
+
+positions: $(VENV)/ready  ## what 1, 4 and 16 times the training positions bring to the networks, to docs/positions.md; resumes
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/positions.py
 
 seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seconds.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality
