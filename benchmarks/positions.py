@@ -47,7 +47,7 @@ COLUMNS = (
 
 @lru_cache(maxsize=1)
 def training_half(condition: tuple[str, str, int], times: int) -> tuple[Sample, Scan]:
-    """Return a sample of `times` tiles of the study's size, under the study's probe, and the training half of its scan."""
+    """Return a sample of `times` tiles under the study's probe, and the training half of its scan."""
     (kind, probe, dose), design = condition, DESIGN
     test = built_in(design.sample, design.seeds, kind, probe)
     side, size = round(times**0.5), design.sample.object_size

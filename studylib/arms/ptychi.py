@@ -101,10 +101,10 @@ class PtyChi(Arm):
         return [
             compact | {"tv": 0.0, "epochs": 100},
             compact | {"tv": 0.0, "epochs": 100, "noise_model": "gaussian"},
-            compact | {"tv": 0.03, "epochs": 200},
+            compact | {"tv": 0.03, "epochs": 100},
             compact | {"tv": 0.3, "epochs": 40},
             # Slow structure needs many epochs, noise a strong prior: first the one, then the other.
-            compact | {"tv": 0.3, "epochs": 40, "first_epochs": 200, "first_batching": "compact", "first_tv": 0.03},
+            compact | {"tv": 0.3, "epochs": 40, "first_epochs": 100, "first_batching": "compact", "first_tv": 0.03},
             random | {"batches": 9, "decay": 0.93},
             random | {"batches": 6, "decay": 0.97},
             compact | {"tv": 1.0, "first_epochs": 10, "epochs": 10},
