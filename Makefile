@@ -65,7 +65,7 @@ collect: $(VENV)/ready  ## print every papermill command of the run, write nothi
 
 # Two tests side by side, one thread each: two threads each on two cores wait for one another.
 test: $(VENV)/ready  ## all tests, the stage notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 	$(MAKE) nbval
 
 NBVAL = $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider

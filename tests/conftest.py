@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from studylib import samples
 from studylib.design import SampleSettings, Seeds, StudyDesign
@@ -53,12 +55,12 @@ def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    hub = tmp_path_factory.mktemp("runs") / "smoke"
-    return hub, studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that look at the smoke hub in one process, so that it is made once."""
-    for item in items:
-        if "smoke" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("smoke"))
+    """Return the hub of one smoke run, made once for all processes of the tests, and how the run ended."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    hub, told = base / "smoke", base / "smoke.json"
+    with FileLock(f"{told}.lock"):
+        if not told.is_file():
+            done = studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
+            told.write_text(json.dumps([done.args, done.returncode, done.stdout, done.stderr]))
+    return hub, subprocess.CompletedProcess(*json.loads(told.read_text()))
