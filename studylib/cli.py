@@ -25,6 +25,12 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def _cores(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 up; leave it out to use all")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     top = _Parser(prog="python -m studylib", description=__doc__)
@@ -41,9 +47,10 @@ def parser() -> argparse.ArgumentParser:
     dense.add_argument("--sample", default="leaves", help="kind of object: " + ", ".join(SAMPLES))
     dense.add_argument("--probe", default="zone-plate", help="kind of probe: " + ", ".join(PROBES))
     dense.add_argument("--replicate", default="0", help="number of the repetition: moves every seed")
-    dense.add_argument("--cores", type=int, default=os.cpu_count() or 2)
+    dense.add_argument("--cores", type=_cores, default=os.cpu_count() or 2, help="processor cores to use")
     dense.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
     dense.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
+    dense.add_argument("--prepare-only", action="store_true", help="make the hub for the papermill commands, run none")
     dense.add_argument("--post-verify-only", action="store_true", help="render and verify an executed hub again")
     for name, text in (
         ("verify", "recompute the deltas and check every artefact"),
@@ -85,7 +92,10 @@ def _dense(options: argparse.Namespace) -> int:
     )  # fmt: skip
     hub = Hub(Path(options.hub))
     if options.collect_only:
-        print("\n".join(engine.commands(run)))
+        print("\n".join(engine.commands(run, options.hub, options.base)))
+        return 0
+    if options.prepare_only:
+        engine.prepare(hub, run, base, options.clobber)
         return 0
     if options.post_verify_only:
         _existing(options.hub)

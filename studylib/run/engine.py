@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,9 +32,12 @@ BLOCKER = "analysis/blocker.txt"
 KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
 
 
-def commands(run: Run) -> list[str]:
-    """Return every papermill command of a run, with names relative to the repository and the hub."""
-    return [stage.command("python", "notebooks") for stage in stages(run)]
+def commands(run: Run, hub: str, base: str) -> list[str]:
+    """Return the commands of a run as they run in the repository: one that prepares the hub, then papermill's."""
+    python = Path(sys.executable)
+    name = str(python.relative_to(ROOT)) if python.is_relative_to(ROOT) else "python"
+    first = shlex.join([name, "-m", "studylib", "dense", *run.options(hub, base), "--prepare-only"])
+    return [first, *(stage.command(name, "notebooks", hub) for stage in stages(run))]
 
 
 def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:

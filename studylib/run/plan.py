@@ -61,6 +61,21 @@ class Run(Frozen):
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
         return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
 
+    def options(self, hub: str, base: str) -> list[str]:
+        """Return the words of the command line that give this run.
+
+        Parameters
+        ----------
+        hub
+            Folder of the run.
+        base
+            Base NPZ; empty for a built-in sample.
+        """
+        names = ("dose", "view", "profile", "backend", "sample", "probe", "replicate")
+        words = ["--hub", hub, *(word for name in names for word in (f"--{name}", str(getattr(self, name))))]
+        words += ["--splits", *self.splits, "--arms", *self.arms]
+        return [*words, "--base", base] if base else words
+
     @property
     def trainings(self) -> tuple[str, ...]:
         """Return the keys of the arms that have to be trained."""
@@ -105,11 +120,12 @@ class Stage:
         """Return the executed notebook."""
         return f"notebooks/{self.name}.ipynb"
 
-    def command(self, python: str, notebooks: str) -> str:
-        """Return the papermill command, to be run in the hub."""
-        words = [python, "-m", "papermill", f"{notebooks}/{self.notebook}.ipynb", self.executed]
+    def command(self, python: str, notebooks: str, hub: str = ".") -> str:
+        """Return the papermill command, to be run in the hub, or in the folder from which `hub` names it."""
+        executed = self.executed if hub == "." else f"{hub}/{self.executed}"
+        words = [python, "-m", "papermill", f"{notebooks}/{self.notebook}.ipynb", executed]
         words += ["--kernel", "python3", "--no-progress-bar", "--log-output"]
-        for name, value in self.parameters.items():
+        for name, value in (self.parameters | {"hub": hub}).items():
             words += ["-r" if isinstance(value, str) else "-p", name, str(value)]
         return shlex.join(words)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import studylib
+from tests.conftest import ROOT, studylib
 
 
 def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
@@ -36,11 +37,27 @@ def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
 
 def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
     hub = tmp_path / "never"
-    done = studylib("dense", "--hub", str(hub), "--collect-only")
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--arms", "map", "--collect-only")
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 18 and all(line.startswith("python -m papermill notebooks/") for line in lines)
-    assert not hub.exists() and str(tmp_path) not in done.stdout
+    first, *lines = done.stdout.splitlines()
+    assert "-m studylib dense" in first and first.endswith("--prepare-only")
+    assert len(lines) == 8 and all("-m papermill notebooks/" in line for line in lines)
+    assert not hub.exists()
+
+
+def test_the_collected_commands_run_as_printed(tmp_path):
+    """All but the last; then the run itself finds them done, does the rest, and verifies."""
+    hub = tmp_path / "by-hand"
+    given = ("dense", "--hub", str(hub), "--profile", "smoke", "--arms", "map", "--splits", "test")
+    lines = studylib(*given, "--collect-only").stdout.splitlines()
+    for line in lines[:-1]:
+        subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+    made = hub / "data/phase_f/dose_1000/dense/test"
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
+    assert before
+    done = studylib(*given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert before == {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
 
 
 def test_a_finished_hub_is_refused_without_clobber(smoke):
@@ -189,10 +206,10 @@ def test_arms_are_planned_after_those_they_start_from(tmp_path):
         "dense", "--hub", str(tmp_path / "h"), "--collect-only", "--splits", "test", "--arms", "ptychi_pinn"
     )
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == 8
-    assert "-r arm pinn " in lines[3] and "03_train" in lines[3]
-    assert "-r arm pinn " in lines[4] and "-r arm ptychi_pinn" in lines[5]
-    assert "-r arms 'pinn ptychi_pinn'" in lines[6]
+    assert done.returncode == 0 and len(lines) == 9
+    assert "-r arm pinn " in lines[4] and "03_train" in lines[4]
+    assert "-r arm pinn " in lines[5] and "-r arm ptychi_pinn" in lines[6]
+    assert "-r arms 'pinn ptychi_pinn'" in lines[7]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +221,8 @@ def test_arms_are_planned_after_those_they_start_from(tmp_path):
         (("--sample", "moon"), "sample"),
         (("--probe", "pencil"), "probe"),
         (("--dose", "0"), "dose"),
+        (("--cores", "0"), "cores"),
+        (("--cores", "two"), "cores"),
         (("--dose", "nan"), "dose"),
         (("--view", "medium"), "view"),
         (("--profile", "huge"), "profile"),
