@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def run(condition: Condition, keys: tuple[str, ...]) -> tuple[Comparison, Sample
     return compare_arms(images, source.object, halves["test"], design, cost, source.phase), source, halves["test"]
 
 
-def rows(condition: Condition, comparison: Comparison, scan: Any) -> list[dict[str, Any]]:
+def rows(condition: Condition, comparison: Comparison, scan: Any) -> list[dict[str, str]]:
     """Return a row for each arm, and one for the constant image."""
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for r in comparison.rows:
@@ -102,12 +102,12 @@ def rows(condition: Condition, comparison: Comparison, scan: Any) -> list[dict[s
             "fluence": scan.fluence, "least_light": comparison.registration["box"]["least_share_of_the_mean"],
             "positions": len(scan.positions), "commit": (git_state()[0] or "none")[:10],
         }  # fmt: skip
-        out.append({c: _plain(row[c]) for c in COLUMNS})
+        out.append({c: _text(row[c]) for c in COLUMNS})
     return out
 
 
-def _plain(value: Any) -> Any:
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def read() -> list[dict[str, str]]:
@@ -118,6 +118,35 @@ def read() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+PIVOTS = (
+    ("Phase MS-SSIM", "phase_ms_ssim", 3, max), ("Amplitude MS-SSIM", "amplitude_ms_ssim", 3, max),
+    ("Mean absolute error of the phase, rad", "phase_mae", 4, min),
+    ("FRC50 of the phase, as a fraction of Nyquist", "phase_frc50", 3, max),
+)  # fmt: skip
+
+
+def pivot(table: list[dict[str, str]], column: str, digits: int, best: Callable[..., float]) -> list[str]:
+    """Return a table of one metric, a condition a row and an arm a column; replicates are averaged, the best is bold."""
+    names = [CONSTANT, *(arm(k).name for k in ("baseline", "pinn", "ptychi", "map", "pinn_map"))]
+    groups: dict[tuple[str, ...], dict[str, list[dict[str, str]]]] = {}
+    for r in table:
+        key = r["sample"], r["probe"], r["dose"], r["view"]
+        groups.setdefault(key, {}).setdefault(r["arm"], []).append(r)
+    head = ["sample, probe", "photons per pattern", "overlap", "fluence", *names]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for (sample, probe, dose, view), rows in groups.items():
+        values = {n: [float(r[column]) for r in rows.get(n, []) if r[column]] for n in names}
+        means = {n: sum(v) / len(v) for n, v in values.items() if v}
+        winner = best(means.values()) if means else None
+        told = [f"{means[n]:.{digits}f}" if n in means else "-" for n in names]
+        told = [f"**{t}**" if n in means and means[n] == winner else t for n, t in zip(names, told, strict=True)]
+        unfit = [n for n in names if any(r["status"] not in ("ok", "reference") for r in rows.get(n, []))]
+        told = [f"{t} (!)" if n in unfit else t for n, t in zip(names, told, strict=True)]
+        fluence = f"{float(next(iter(rows.values()))[0]['fluence']):.3g}"
+        lines.append("| " + " | ".join([f"{sample}, {probe}", f"{int(dose):,}", view, fluence, *told]) + " |")
+    return lines
+
+
 def page(table: list[dict[str, str]]) -> str:
     """Return docs/conditions.md."""
     lines = [
@@ -126,8 +155,11 @@ def page(table: list[dict[str, str]]) -> str:
         "the commit of each row. MS-SSIM after a blur of 1 px; the row *constant* is the best constant image, what an",
         "arm scores that learned nothing. Seconds are of one thread; training is counted apart. Fluence is in photons",
         "per object pixel, all patterns together; beside it the least fluence in the scored box, over the mean.",
+        "A mark (!) means that the arm did not learn, or that its contrast is out of bounds. The best arm is bold.",
         "",
     ]  # fmt: skip
+    for title, column, digits, best in PIVOTS:
+        lines += [f"## {title}", "", *pivot(table, column, digits, best), ""]
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for r in table:
         groups.setdefault((r["sample"], r["probe"]), []).append(r)
@@ -153,6 +185,12 @@ def _number(text: str, digits: int) -> str:
     return f"{float(text):.{digits}f}" if text else "-"
 
 
+def order(row: dict[str, str]) -> tuple[int, int, int, int, int]:
+    """Return where a row stands in the table, whenever it was measured."""
+    probe = ("zone-plate", "smooth").index(row["probe"])
+    return SAMPLES.index(row["sample"]), probe, int(row["dose"]), [*VIEWS].index(row["view"]), int(row["replicate"])
+
+
 def main() -> None:
     """Fill the table, a condition at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -173,7 +211,7 @@ def main() -> None:
         comparison, _, scan = run(condition, keys)
         table = read()
         kept = [r for r in table if tuple(r[c] for c in COLUMNS[:5]) != tuple(map(str, condition))]
-        write_table(TABLE, [*kept, *rows(condition, comparison, scan)])
+        write_table(TABLE, sorted([*kept, *rows(condition, comparison, scan)], key=order))
     write_text(PAGE, page(read()))
     print(f"wrote docs/{PAGE.name}: {len(read())} rows")
 
