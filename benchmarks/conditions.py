@@ -126,7 +126,7 @@ PIVOTS = (
 
 
 def pivot(table: list[dict[str, str]], column: str, digits: int, best: Callable[..., float]) -> list[str]:
-    """Return a table of one metric, a condition a row and an arm a column; replicates are averaged, the best is bold."""
+    """Return the table of one metric, conditions by arms; replicates are averaged, the best is bold."""
     names = [CONSTANT, *(arm(k).name for k in ("baseline", "pinn", "ptychi", "map", "pinn_map"))]
     groups: dict[tuple[str, ...], dict[str, list[dict[str, str]]]] = {}
     for r in table:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from studylib.evidence import digest, inventory, report, summary_page
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import read_json, write_json, write_text
-from studylib.run import provenance
+from studylib.run import processes, provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
 from studylib.run.plan import BASE, Run, Stage, stages
 from studylib.run.reporter import Reporter, follow, tail
@@ -29,6 +30,8 @@ ROOT = provenance.ROOT
 LOG = "cli/run_phase_g_dense.log"
 RUN = "plan/run.json"
 BLOCKER = "analysis/blocker.txt"
+WAIT = 10.0
+"""Seconds that the processes of a killed run have to be gone."""
 KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
 
 
@@ -99,26 +102,37 @@ def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False,
     StageError
         A stage failed, or the verification did.
     """
-    lock = _lock(hub)
-    try:
+    with processes.signals(), _lock(hub):
         prepare(hub, run, base, clobber)
         with (hub / LOG).open("a", encoding="utf-8") as log:
             return _phases(hub, run, cores, lambda line: _say(log, line))
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _lock(hub: Hub) -> FileLock:
-    """Return the hub's lock, held; it lies beside the hub."""
-    lock = FileLock(f"{hub.root}.lock", timeout=0)
+    """Return the hub's lock, held; it lies beside the hub, and stays there: another run may be waiting for it.
+
+    Raises
+    ------
+    InputError
+        Another run has it, or the processes of one that was killed still run.
+    """
+    lock = FileLock(f"{hub.root.resolve()}.lock", timeout=0)
     try:
         hub.root.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        # The guard of a run that was killed ends what is left of it.
+        late = time.monotonic() + WAIT
+        while processes.members(hub.root, processes.MARK):
+            if time.monotonic() > late:
+                lock.release()
+                raise Timeout(lock.lock_file)
+            time.sleep(0.2)
     except Timeout:
+        told = processes.owner(hub.root)
         raise InputError(
-            "hub", hub.root, "a hub that no other run is writing to", "wait for that run, or give another --hub"
-        ) from None
+            "hub", hub.root, f"a hub that no other run is writing to{f' ({told})' if told else ''}",
+            "wait for that run, or give another --hub",
+        ) from None  # fmt: skip
     except OSError as error:
         raise InputError(
             "hub", hub.root, f"a folder that can be written to ({error.strerror})",
@@ -145,6 +159,11 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
             command, log = (failed.command("python", "notebooks"), failed.log) if failed else ("snakemake", LOG)
             raise StageError(f"stage {failed.name if failed else 'unknown'} failed", told)
         return finish(hub, say)
+    except processes.Interrupted as error:
+        write_text(hub / BLOCKER, f"{provenance.utc_now()} {error.args[0]}\nhub log: {LOG}\n")
+        say(f"INTERRUPTED: {error.args[0]}")
+        scrub(hub)
+        raise
     except Exception as error:
         scrub(hub)
         trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
@@ -172,8 +191,11 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         reporter = Reporter(hub, plan, say)
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
-        follow(process, reporter)
+        with processes.guarded(hub.root) as marks:
+            process = subprocess.Popen(
+                command, stdout=said, stderr=subprocess.STDOUT, env=environment | marks, start_new_session=True
+            )
+            follow(process, reporter)
         said.seek(0)
         text = said.read()
     if process.returncode == 0:

@@ -120,9 +120,14 @@ class Stage:
         """Return the executed notebook."""
         return f"notebooks/{self.name}.ipynb"
 
-    def command(self, python: str, notebooks: str, hub: str = ".") -> str:
+    @property
+    def part(self) -> str:
+        """Return the executed notebook while it is being written."""
+        return f"notebooks/.{self.name}.part.ipynb"
+
+    def command(self, python: str, notebooks: str, hub: str = ".", executed: str = "") -> str:
         """Return the papermill command, to be run in the hub, or in the folder from which `hub` names it."""
-        executed = self.executed if hub == "." else f"{hub}/{self.executed}"
+        executed = executed or (self.executed if hub == "." else f"{hub}/{self.executed}")
         words = [python, "-m", "papermill", f"{notebooks}/{self.notebook}.ipynb", executed]
         words += ["--kernel", "python3", "--no-progress-bar", "--log-output"]
         for name, value in (self.parameters | {"hub": hub}).items():

@@ -77,9 +77,6 @@ def follow(process: subprocess.Popen, reporter: Reporter) -> None:
                     last = time.monotonic()
                 shown = now
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
         if terminal and shown:
             print("\r\x1b[K", end="", flush=True)
 
