@@ -1,8 +1,8 @@
 """The processes of a run: whatever ends the run ends them all.
 
-Every process of the graph carries the run's mark in its environment, kernels too, which have sessions of their own. A guard
-process holds the other end of a pipe of the main process; when that closes, also because of kill -9, the guard ends
-every process that carries the mark.
+Every process of the graph carries the run's mark in its environment, kernels too, which have sessions of their own. A
+guard process holds the other end of a pipe of the main process; when that closes, also because of kill -9, the guard
+ends every process that carries the mark.
 """
 
 from __future__ import annotations
