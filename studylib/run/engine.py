@@ -23,6 +23,7 @@ from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import read_json, write_json, write_text
 from studylib.run import processes, provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
+from studylib.run.mend import mend
 from studylib.run.plan import BASE, Run, Stage, stages
 from studylib.run.reporter import Reporter, follow, tail
 
@@ -49,22 +50,22 @@ def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
     Raises
     ------
     InputError
-        The hub holds a finished or another run and clobber is off, or is not a hub at all.
+        The hub holds another run and clobber is off, or is not a hub at all.
     """
     provenance.commands_document()
     hub.check_folder()
     mine = hub.exists
     stale = _stale(hub)
-    if stale and not clobber and not _interrupted(hub, run):
+    if stale and not clobber and not _same_run(hub, run):
         raise InputError(
-            "hub", f"earlier output {stale}", "a hub without outputs of another or a finished run",
+            "hub", f"earlier output {stale}", "a hub without outputs of another run",
             "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
         )  # fmt: skip
     if clobber and mine:
         for name in KEPT:
             shutil.rmtree(hub / name, ignore_errors=False) if (hub / name).is_dir() else None
     hub.create()
-    if base is not None and not (hub / BASE).is_file():
+    if base is not None and not ((hub / BASE).is_file() and provenance.sha256(hub / BASE) == run.base_sha256):
         (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(base, hub / BASE)
     write_json(hub / RUN, run.model_dump(mode="json"))
@@ -76,16 +77,12 @@ def _stale(hub: Hub) -> str | None:
     return min((name for name in map(hub.relative, files) if name != MARKS[0]), default=None)
 
 
-def _interrupted(hub: Hub, run: Run) -> bool:
-    """Return whether the hub holds this very run, unfinished."""
-    if not (hub / RUN).is_file():
-        return False
+def _same_run(hub: Hub, run: Run) -> bool:
+    """Return whether the hub holds this very run, finished or not."""
     try:
-        same = Run.model_validate(read_json(hub / RUN, "")) == run
+        return (hub / RUN).is_file() and Run.model_validate(read_json(hub / RUN, "")) == run
     except ValueError:
         return False
-    finished = hub / "analysis/verification_report.json"
-    return same and not (finished.is_file() and read_json(finished, "")["ok"])
 
 
 def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False, cores: int = 2) -> list[str]:
@@ -153,6 +150,7 @@ def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
     (hub / BLOCKER).unlink(missing_ok=True)
     command, log = "python -m studylib verify", LOG
     try:
+        mend(hub, plan, say)
         failed, told = _run_graph(hub, plan, cores, say)
         scrub(hub)
         if told:

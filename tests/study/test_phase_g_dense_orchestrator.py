@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studylib.run.provenance import sha256
 from tests.conftest import ROOT, studylib
 
 
@@ -60,13 +62,42 @@ def test_the_collected_commands_run_as_printed(tmp_path):
     assert before == {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
 
 
-def test_a_finished_hub_is_refused_without_clobber(smoke):
+def test_a_finished_hub_is_refused_with_other_parameters(smoke):
     hub, _ = smoke
     before = {p: p.stat().st_mtime_ns for p in hub.rglob("*") if p.is_file()}
-    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke", "--dose", "10000")
     assert done.returncode == 2 and "--clobber" in done.stderr and "earlier output" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert before == {p: p.stat().st_mtime_ns for p in hub.rglob("*") if p.is_file()}
+
+
+def test_the_same_command_on_a_finished_hub_verifies_it(smoke):
+    hub, _ = smoke
+    made = {p: p.stat().st_mtime_ns for folder in ("data", "notebooks") for p in (hub / folder).rglob("*")}
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    assert done.returncode == 0 and "verified: " in done.stdout and "again:" not in done.stdout, done.stdout
+    assert made == {p: p.stat().st_mtime_ns for folder in ("data", "notebooks") for p in (hub / folder).rglob("*")}
+
+
+def test_the_same_command_mends_what_is_missing_cut_or_changed(smoke, tmp_path):
+    """With what depends on it, and nothing else: one flipped byte with its time kept, a cut notebook, a lost page."""
+    hub = tmp_path / "damaged"
+    shutil.copytree(smoke[0], hub)
+    kept = {p: p.stat().st_mtime_ns for p in hub.rglob("model.keras")}
+    flipped = hub / "data/phase_f/dose_1000/dense/test/map/reconstruction.npz"
+    content, times = flipped.read_bytes(), flipped.stat()
+    flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(flipped, ns=(times.st_atime_ns, times.st_mtime_ns))
+    cut = hub / "notebooks/05_compare_dose1000_dense_train.ipynb"
+    cut.write_bytes(cut.read_bytes()[:-9])
+    (hub / "analysis/metrics_digest.md").unlink()
+    done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("again:")]
+    assert again == ["04_reconstruct_dose1000_dense_test_map", "05_compare_dose1000_dense_train"]
+    assert "05_compare_dose1000_dense_test:" in done.stdout and (hub / "analysis/metrics_digest.md").is_file()
+    assert scores(hub) == scores(smoke[0])
+    assert len(kept) == 2 and kept == {p: p.stat().st_mtime_ns for p in kept}
 
 
 def test_a_rerun_after_an_interruption_does_only_what_is_missing(smoke, tmp_path):
@@ -101,9 +132,13 @@ def test_the_verifier_sees_a_changed_number(smoke, tmp_path, name):
 def test_a_crash_stops_at_once_and_leaves_a_blocker(smoke, tmp_path):
     hub = tmp_path / "crash"
     shutil.copytree(smoke[0], hub)
-    (hub / "analysis/verification_report.json").unlink()
-    table = hub / "analysis/dose_1000/dense/test/comparison_metrics.csv"
-    table.write_text(table.read_text().replace("Baseline,mae", "Baseline,nothing"))
+    # A table without a row of the Baseline, as its stage would have left it.
+    name = "analysis/dose_1000/dense/test/comparison_metrics.csv"
+    (hub / name).write_text((hub / name).read_text().replace("Baseline,mae", "Baseline,nothing"))
+    stamp = hub / "analysis/stages/05_compare_dose1000_dense_test.json"
+    content = json.loads(stamp.read_text())
+    content["outputs"][name] = sha256(hub / name)
+    stamp.write_text(json.dumps(content))
     (hub / "analysis/metrics_summary.json").unlink()
     done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
     assert done.returncode == 1 and "Baseline mae is incomplete" in (hub / "analysis/blocker.txt").read_text()

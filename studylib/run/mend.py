@@ -1,0 +1,57 @@
+"""A hub that is started again: what is missing, cut or changed is made anew, with all that depends on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from studylib.errors import StudyError
+from studylib.evidence.verify import verify
+from studylib.evidence.writer import DELTAS
+from studylib.run.hub import Hub
+from studylib.run.plan import Stage
+from studylib.run.provenance import sha256, stamps
+
+EVIDENCE = "06_evidence"
+
+
+def mend(hub: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
+    """Remove the outputs of stages that are not as they were left; the graph makes them and what depends on them anew.
+
+    Parameters
+    ----------
+    hub
+        A hub of this very run, finished or interrupted.
+    plan
+        All stages.
+    say
+        Is told each stage, and what is wrong with it.
+    """
+    found = [(stage, reason) for stage in plan if (reason := _damage(hub, stage))]
+    if not found and (hub / DELTAS).is_file() and not (outcome := verify(hub)).ok:
+        found = [(stage, outcome.problems[0]) for stage in plan if stage.name == EVIDENCE]
+    for stage, reason in found:
+        say(f"again: {stage.name} ({reason})")
+        for name in stage.outputs:
+            (hub / name).unlink(missing_ok=True)
+
+
+def _damage(hub: Hub, stage: Stage) -> str:
+    """Return what is wrong with a stage that has outputs; empty when nothing is, or when it was never run."""
+    if not any((hub / name).is_file() for name in stage.outputs):
+        return ""
+    absent = next((n for n in (*stage.outputs, stage.log, stage.executed) if not (hub / n).is_file()), None)
+    if absent:
+        return f"{absent} is missing"
+    if (hub / stage.log).read_text(encoding="utf-8", errors="replace").split()[-1:] != ["complete"]:
+        return f"{stage.log} does not end in complete"
+    try:
+        json.loads((hub / stage.executed).read_text(encoding="utf-8"))
+        # The evidence has no stamp: the verifier recomputes what it says.
+        told = {} if stage.name == EVIDENCE else stamps(hub)[stage.name]["outputs"]
+    except ValueError:
+        return f"{stage.executed} is cut"
+    except (StudyError, KeyError):
+        return f"analysis/stages/{stage.name}.json is missing or cannot be read"
+    changed = next((n for n, value in told.items() if not (hub / n).is_file() or sha256(hub / n) != value), None)
+    return f"{changed} is missing or changed" if changed else ""
