@@ -41,7 +41,8 @@ def commands(run: Run, hub: str, base: str) -> list[str]:
     python = Path(sys.executable)
     name = str(python.relative_to(ROOT)) if python.is_relative_to(ROOT) else "python"
     first = shlex.join([name, "-m", "studylib", "dense", *run.options(hub, base), "--prepare-only"])
-    return [first, *(stage.command(name, "notebooks", hub) for stage in stages(run))]
+    logs = [(stage, shlex.quote(f"{hub}/{stage.log}")) for stage in stages(run)]
+    return [first, *(f"{s.command(name, 'notebooks', hub)} > {log} 2>&1 && echo complete >> {log}" for s, log in logs)]
 
 
 def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
