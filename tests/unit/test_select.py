@@ -85,3 +85,34 @@ def test_the_nearest_condition_is_taken_and_named(monkeypatch):
     assert settings == {"tv": near} and "leaves, zone-plate" in words and "split counts" in words
     assert told("siemens", "zone-plate")[0] == {"tv": near}
     assert choices.choice("nobody", scan) == ({}, "the arm's own defaults")
+
+
+def test_a_network_is_chosen_on_the_half_that_it_was_not_trained_on(monkeypatch):
+    """And trained on its share of the counts of the other half."""
+    from benchmarks import selection
+    from studylib.arms.registry import arm
+
+    seen = {}
+
+    class Fake:
+        trains, needs_truth = True, True
+        settings = staticmethod(lambda **given: given)
+
+        def train(self, part, patches, settings, seeds):
+            seen["trained"], seen["patches"] = part, patches
+            return type("Trained", (), {"network": "weights"})
+
+        def reconstruct(self, part, settings, seeds, trained):
+            seen["judged"] = part
+            return type("Image", (), {"object": trained})
+
+    assert selection.half_of(arm("pinn")) == selection.half_of(arm("baseline")) == "test"
+    assert selection.half_of(arm("map")) == selection.half_of(arm("ptychi")) == "train"
+    condition = ("leaves", "zone-plate", 1_000, "sparse")
+    _, training = selection.scan_of(condition)
+    _, other = selection.scan_of(condition, "test")
+    assert training.positions[:, 1].max() < other.positions[:, 1].min()
+    assert selection.run_with(Fake(), condition)({}, other) == "weights"
+    assert seen["judged"] is other and len(seen["patches"]) == len(training.positions)
+    np.testing.assert_array_equal(seen["trained"].positions, training.positions)
+    assert abs(seen["trained"].counts.sum() / training.counts.sum() - 0.8) < 0.01
