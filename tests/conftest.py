@@ -58,7 +58,7 @@ def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Return the hub of one smoke run, made once for all processes of the tests, and how the run ended."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    hub, told = base / "smoke", base / "smoke.json"
+    hub, told = base / "runs/smoke", base / "smoke.json"  # a folder of runs of its own, as explore.ipynb wants
     with FileLock(f"{told}.lock"):
         if not told.is_file():
             done = studylib("dense", "--hub", str(hub), "--dose", "1000", "--view", "dense", "--profile", "smoke")
