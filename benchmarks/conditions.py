@@ -8,7 +8,6 @@ docs/conditions.md. Conditions that the table has are not run again.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -21,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from studylib.arms.registry import arm, check_arms, settings_of, training_of
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import DOSES, SAMPLES, VIEWS, StudyDesign
-from studylib.io.files import write_table, write_text
+from studylib.io.files import read_table, write_table, write_text
 from studylib.judge.compare import CONSTANT, Comparison, compare_arms
 from studylib.physics.windows import extract
 from studylib.reconstruction import Reconstruction
@@ -110,14 +109,6 @@ def _text(value: Any) -> str:
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def read() -> list[dict[str, str]]:
-    """Return the rows so far."""
-    if not TABLE.is_file():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 PIVOTS = (
     ("Phase MS-SSIM", "phase_ms_ssim", 3, max), ("Amplitude MS-SSIM", "amplitude_ms_ssim", 3, max),
     ("Mean absolute error of the phase, rad", "phase_mae", 4, min),
@@ -203,17 +194,17 @@ def main() -> None:
     for number, (condition, keys) in enumerate(conditions(options.replicates), start=1):
         if number % step != first % step:
             continue
-        done = {tuple(r[c] for c in COLUMNS[:6]) for r in read()}
+        done = {tuple(r[c] for c in COLUMNS[:6]) for r in read_table(TABLE)}
         names = [arm(k).name for k in check_arms(keys)] + [CONSTANT]
         if all((*map(str, condition), name) in done for name in names):
             continue
         print("condition", *condition, flush=True)
         comparison, _, scan = run(condition, keys)
-        table = read()
+        table = read_table(TABLE)
         kept = [r for r in table if tuple(r[c] for c in COLUMNS[:5]) != tuple(map(str, condition))]
         write_table(TABLE, sorted([*kept, *rows(condition, comparison, scan)], key=order))
-    write_text(PAGE, page(read()))
-    print(f"wrote docs/{PAGE.name}: {len(read())} rows")
+    write_text(PAGE, page(read_table(TABLE)))
+    print(f"wrote docs/{PAGE.name}: {len(read_table(TABLE))} rows")
 
 
 if __name__ == "__main__":

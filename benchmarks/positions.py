@@ -9,7 +9,6 @@ stands beside them.
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 from collections.abc import Iterator
 from functools import lru_cache
@@ -24,7 +23,7 @@ import numpy as np
 from studylib.arms.registry import arm, settings_of
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import StudyDesign
-from studylib.io.files import write_table, write_text
+from studylib.io.files import read_table, write_table, write_text
 from studylib.judge.compare import CONSTANT, compare_arms
 from studylib.objects import specimen
 from studylib.physics.windows import extract
@@ -100,14 +99,6 @@ def run(condition: tuple[str, str, int], key: str, times: int, longer: int) -> l
     ]  # fmt: skip
 
 
-def read() -> list[dict[str, str]]:
-    """Return the rows so far."""
-    if not TABLE.is_file():
-        return []
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def page(table: list[dict[str, str]]) -> str:
     """Return docs/positions.md."""
     lines = [
@@ -135,11 +126,11 @@ def main() -> None:
     for condition, key, times, longer in wanted():
         name = arm(key).name
         told = (*map(str, condition), name, str(times or ""), str(longer or ""))
-        if told in [tuple(r[c] for c in COLUMNS[:6]) for r in read()]:
+        if told in [tuple(r[c] for c in COLUMNS[:6]) for r in read_table(TABLE)]:
             continue
         print(*condition, name, times, longer, flush=True)
-        write_table(TABLE, [*read(), *run(condition, key, times, longer)])
-    write_text(PAGE, page(read()))
+        write_table(TABLE, [*read_table(TABLE), *run(condition, key, times, longer)])
+    write_text(PAGE, page(read_table(TABLE)))
 
 
 if __name__ == "__main__":

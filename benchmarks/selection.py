@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,21 @@ def by_truth(image: np.ndarray, source: Sample, scan: Scan) -> dict[str, float |
 
 def run_with(chosen: Arm, condition: tuple[str, str, int, str]):
     """Return the function that fits a share of the counts with an arm; one that trains does so on the other half."""
-    source, training = scan_of(condition)
-    counts = split_counts(training.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
-    training = share_of(training, counts[0], SHARES[0], counts[1], SHARES[1])
+
+    @cache
+    def training_share() -> tuple[Sample, Scan]:
+        source, training = scan_of(condition)
+        fit, held, _ = split_counts(training.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
+        return source, share_of(training, fit, SHARES[0], held, SHARES[1])
 
     def run(settings: dict[str, Any], part: Scan) -> np.ndarray:
         full = chosen.settings(**settings)
         trained = None
         if chosen.trains:
-            truth = extract(source.object, training.positions, training.n_pixels)
-            patches = truth if chosen.needs_truth else None
+            source, training = training_share()
+            patches = None
+            if chosen.needs_truth:
+                patches = extract(source.object, training.positions, training.n_pixels)
             trained = chosen.train(training, patches, full, SEEDS).network
         return chosen.reconstruct(part, full, SEEDS, trained).object
 

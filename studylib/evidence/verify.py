@@ -13,7 +13,7 @@ from studylib.errors import StudyError
 from studylib.evidence import deltas, schema, summary
 from studylib.evidence.inventory import LATER, NAME
 from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
-from studylib.io.files import read_json, write_json
+from studylib.io.files import is_complete, read_json, write_json
 from studylib.run import provenance
 from studylib.run.hub import Hub
 
@@ -137,8 +137,7 @@ def _logs(hub: Hub) -> Problems:
     for path in sorted((hub / "cli").glob("*.log")):
         if hub.relative(path) in LATER:
             continue
-        lines = path.read_text(encoding="utf-8").split()
-        yield None if lines and lines[-1] == "complete" else f"{hub.relative(path)} does not end in complete"
+        yield None if is_complete(path) else f"{hub.relative(path)} does not end in complete"
 
 
 def _inventory(hub: Hub) -> Problems:

@@ -92,3 +92,25 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     return write_text(path, buffer.getvalue())
+
+
+def tail(path: Path, size: int = 2000) -> str:
+    """Return the end of a text file, empty if there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read().decode("utf-8", errors="replace")
+
+
+def is_complete(log: Path) -> bool:
+    """Return whether a stage's log ends in the word `complete`, which is written when the stage succeeded."""
+    return tail(log, 20).split()[-1:] == ["complete"]
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV; none when there is no file yet."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

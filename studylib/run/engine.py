@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -20,12 +19,12 @@ from studylib.errors import InputError, StageError
 from studylib.evidence import digest, inventory, report, summary_page
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS, SUMMARY
-from studylib.io.files import read_json, write_json, write_text
+from studylib.io.files import read_json, tail, write_json, write_text
 from studylib.run import processes, provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
 from studylib.run.mend import mend
 from studylib.run.plan import BASE, Run, Stage, stages
-from studylib.run.reporter import Reporter, follow, tail
+from studylib.run.reporter import Reporter, follow
 
 ROOT = provenance.ROOT
 LOG = "cli/run_phase_g_dense.log"
@@ -179,10 +178,6 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
     -------
     The stage that failed, and what its log or Snakemake says; an empty text when all is well
     """
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
         "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
@@ -190,9 +185,13 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         reporter = Reporter(hub, plan, say)
-        with processes.guarded(hub.root) as marks:
+        with processes.guarded(hub.root) as environment:
             process = subprocess.Popen(
-                command, stdout=said, stderr=subprocess.STDOUT, env=environment | marks, start_new_session=True
+                command,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"},
             )
             follow(process, reporter)
         said.seek(0)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from studylib.errors import StudyError
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS
+from studylib.io.files import is_complete, read_json
 from studylib.run.hub import Hub
 from studylib.run.plan import Stage
-from studylib.run.provenance import sha256, stamps
+from studylib.run.provenance import sha256, stamp_path
 
 EVIDENCE = "06_evidence"
 
@@ -43,15 +44,15 @@ def _damage(hub: Hub, stage: Stage) -> str:
     absent = next((n for n in (*stage.outputs, stage.log, stage.executed) if not (hub / n).is_file()), None)
     if absent:
         return f"{absent} is missing"
-    if (hub / stage.log).read_text(encoding="utf-8", errors="replace").split()[-1:] != ["complete"]:
+    if not is_complete(hub / stage.log):
         return f"{stage.log} does not end in complete"
     try:
         json.loads((hub / stage.executed).read_text(encoding="utf-8"))
         # The evidence has no stamp: the verifier recomputes what it says.
-        told = {} if stage.name == EVIDENCE else stamps(hub)[stage.name]["outputs"]
+        told = {} if stage.name == EVIDENCE else read_json(stamp_path(hub, stage.name), "")["outputs"]
     except ValueError:
         return f"{stage.executed} is cut"
     except (StudyError, KeyError):
-        return f"analysis/stages/{stage.name}.json is missing or cannot be read"
+        return f"{hub.relative(stamp_path(hub, stage.name))} is missing or cannot be read"
     changed = next((n for n, value in told.items() if not (hub / n).is_file() or sha256(hub / n) != value), None)
     return f"{changed} is missing or changed" if changed else ""

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from studylib.errors import StudyError
+from studylib.run.provenance import ROOT
 
 MARK, GUARD = "STUDYLIB_RUN", "STUDYLIB_GUARD"
 """Variables that name the run: of the processes of its graph, and of its guard."""
@@ -75,17 +76,16 @@ def end(hub: Path) -> None:
 
 @contextmanager
 def guarded(hub: Path) -> Iterator[dict[str, str]]:
-    """Run the block with a guard; yield the variables that the processes of the graph must have."""
-    environment = {name: value for name, value in os.environ.items() if name != MARK} | {GUARD: mark(hub)}
+    """Run the block with a guard; yield the environment that the processes of the graph must have."""
+    environment = {name: value for name, value in os.environ.items() if name != MARK}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     command = [sys.executable, "-m", "studylib.run.processes", str(hub.resolve())]
-    root = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, env=environment,
+        start_new_session=True, env=environment | {GUARD: mark(hub)},
     )  # fmt: skip
     try:
-        yield {MARK: mark(hub)}
+        yield environment | {MARK: mark(hub)}
     finally:
         end(hub)
         guard.communicate()

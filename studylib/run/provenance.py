@@ -106,7 +106,12 @@ def stamp(
         "python": platform.python_version(),
         "packages": versions(),
     }
-    return write_json(hub / f"analysis/stages/{stage}.json", content)
+    return write_json(stamp_path(hub, stage), content)
+
+
+def stamp_path(hub: Hub, stage: str) -> Path:
+    """Return the file of a stage's stamp."""
+    return hub / f"analysis/stages/{stage}.json"
 
 
 def stamps(hub: Hub) -> dict[str, dict[str, Any]]:

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from studylib.io.files import read_json
+from studylib.io.files import is_complete, read_json, tail
 from studylib.run.hub import Hub
 from studylib.run.plan import PHASES, Stage
+from studylib.run.provenance import stamp_path
 
 BAR = re.compile(r"\d+%\|")
 
@@ -31,9 +31,9 @@ class Reporter:
             self.waiting.remove(stage)
             self.running.append(stage)
             self._banners(stage.phase)
-        for stage in [s for s in self.running if tail(self.hub / s.log, 20).split()[-1:] == ["complete"]]:
+        for stage in [s for s in self.running if is_complete(self.hub / s.log)]:
             self.running.remove(stage)
-            record = self.hub / f"analysis/stages/{stage.name}.json"
+            record = stamp_path(self.hub, stage.name)
             seconds = f": {read_json(record, '')['seconds']:.1f} s" if record.is_file() else ""
             self.say(f"      {stage.name}{seconds}")
 
@@ -79,12 +79,3 @@ def follow(process: subprocess.Popen, reporter: Reporter) -> None:
     finally:
         if terminal and shown:
             print("\r\x1b[K", end="", flush=True)
-
-
-def tail(path: Path, size: int = 2000) -> str:
-    """Return the end of a text file, empty if there is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read().decode("utf-8", errors="replace")
