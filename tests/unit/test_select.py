@@ -87,7 +87,7 @@ def test_the_nearest_condition_is_taken_and_named(monkeypatch):
     assert choices.choice("nobody", scan) == ({}, "the arm's own defaults")
 
 
-def test_a_network_is_chosen_on_the_half_that_it_was_not_trained_on(monkeypatch):
+def test_a_network_is_chosen_on_the_half_that_it_was_not_trained_on():
     """And trained on its share of the counts of the other half."""
     from benchmarks import selection
     from studylib.arms.registry import arm
