@@ -60,7 +60,7 @@ seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seco
 samples: $(VENV)/ready  ## the picture of the built-in objects and probes, docs/samples.png
 	$(BIN)/python benchmarks/samples_picture.py
 
-collect: $(VENV)/ready  ## print every papermill command of the run, write nothing
+collect: $(VENV)/ready  ## print every command of the run, to be run by hand; write nothing
 	@$(run) --collect-only
 
 # Two tests side by side, one thread each: two threads each on two cores wait for one another.
