@@ -39,12 +39,17 @@ class Interrupted(StudyError):
 
 def mark(hub: Path) -> str:
     """Return the mark of this process's run of a hub."""
-    return f"{hub.resolve()}|{os.getpid()}"
+    return f"{hub.resolve()}|{os.getpid()}|"
 
 
 def members(hub: Path, *variables: str) -> list[psutil.Process]:
     """Return the processes that carry the mark of any run of a hub in one of the variables."""
-    found, start = [], f"{hub.resolve()}|"
+    return _marked(f"{hub.resolve()}|", variables)
+
+
+def _marked(start: str, variables: tuple[str, ...]) -> list[psutil.Process]:
+    """Return the processes, but for this one, in which a variable has a value that begins so."""
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             told = process.environ()
@@ -58,16 +63,19 @@ def owner(hub: Path) -> str:
     for process in members(hub, GUARD, MARK):
         with suppress(psutil.Error, OSError):
             told = process.environ()
-            number = int((told.get(GUARD) or told[MARK]).rpartition("|")[2])
+            number = int((told.get(GUARD) or told[MARK]).split("|")[-2])
             began = datetime.fromtimestamp(psutil.Process(number).create_time(), timezone.utc)
             return f"process {number}, started {began:%Y-%m-%dT%H:%M:%SZ}"
     return ""
 
 
-def end(hub: Path) -> None:
-    """End every process of a hub's graph: asked first, killed after GRACE seconds."""
+def end(mine: str) -> None:
+    """End every process that carries the mark of one run: asked first, killed after GRACE seconds.
+
+    Of one run, not of the hub: when a killed run is started again at once, the new one is left alone.
+    """
     for act in ("terminate", "kill"):
-        running = members(hub, MARK)
+        running = _marked(mine, (MARK,))
         for process in running:
             with suppress(psutil.Error):
                 getattr(process, act)()
@@ -79,7 +87,7 @@ def guarded(hub: Path) -> Iterator[dict[str, str]]:
     """Run the block with a guard; yield the environment that the processes of the graph must have."""
     environment = {name: value for name, value in os.environ.items() if name != MARK}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    command = [sys.executable, "-m", "studylib.run.processes", str(hub.resolve())]
+    command = [sys.executable, "-m", "studylib.run.processes", mark(hub)]
     guard = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, env=environment | {GUARD: mark(hub)},
@@ -87,7 +95,7 @@ def guarded(hub: Path) -> Iterator[dict[str, str]]:
     try:
         yield environment | {MARK: mark(hub)}
     finally:
-        end(hub)
+        end(mark(hub))
         guard.communicate()
 
 
@@ -114,13 +122,13 @@ def signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def watch(hub: Path) -> None:
+def watch(mine: str) -> None:
     """Wait until the main process is gone, however it ended, then end what it left."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.read()
-    end(hub)
+    end(mine)
 
 
 if __name__ == "__main__":
-    watch(Path(sys.argv[1]))
+    watch(sys.argv[1])
