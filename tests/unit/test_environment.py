@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -78,3 +80,11 @@ def test_clean_hub_deletes_hubs_only(tmp_path):
 def test_notebooks_store_no_state_of_widgets(path):
     """Progress bars: identifiers drawn anew and speeds, of outputs that are not stored themselves."""
     assert not json.loads(path.read_text(encoding="utf-8"))["metadata"].get("widgets")
+
+
+def test_whoever_imports_the_study_computes_with_reproducible_rounding():
+    code = "import os, studylib; print(os.environ['MKL_CBWR'])"
+    clean = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    for given, told in ((clean, "COMPATIBLE"), (clean | {"MKL_CBWR": "AVX2"}, "AVX2")):
+        done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == told
