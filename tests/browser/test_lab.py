@@ -54,6 +54,8 @@ def test_explore_runs_and_its_widgets_turn_the_picture(lab, watch):
     page = watched.page
     page.goto(f"{lab}/lab/tree/explore.ipynb")
     page.locator(".jp-Notebook").wait_for()
+    # Cells that are run before the kernel is there are never executed.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").first.wait_for(timeout=120_000)
     page.locator(".jp-Notebook .jp-Cell").first.click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
