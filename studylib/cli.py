@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | verify | record | mapped-tests | index | schema."""
+"""Command line: python -m studylib dense | response | verify | record | mapped-tests | index | schema."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from studylib.arms.registry import USUAL, arms
-from studylib.design import PROBES, SAMPLES
+from studylib.design import DOSES, PROBES, SAMPLES, VIEWS
 from studylib.errors import InputError, StudyError
-from studylib.run.plan import Run
 
 UNFIT = 3
 """Exit status of a run that finished, with arms that did not learn."""
@@ -36,22 +36,22 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="python -m studylib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     dense = commands.add_parser("dense", help="run every stage for one dose and view")
-    dense.add_argument("--hub", required=True, help="folder of the run")
     dense.add_argument("--dose", default="1000", help="mean photons per pattern")
     dense.add_argument("--view", default="dense", help="dense or sparse")
     dense.add_argument("--splits", nargs="+", default=["train", "test"])
-    dense.add_argument("--profile", default="laptop", help="smoke, laptop or full")
-    dense.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
-    dense.add_argument("--backend", default="torch", help="torch or tensorflow")
-    dense.add_argument("--arms", nargs="+", default=list(USUAL), help="keys of the arms: " + ", ".join(arms()))
     dense.add_argument("--sample", default="leaves", help="kind of object: " + ", ".join(SAMPLES))
     dense.add_argument("--probe", default="zone-plate", help="kind of probe: " + ", ".join(PROBES))
     dense.add_argument("--replicate", default="0", help="number of the repetition: moves every seed")
-    dense.add_argument("--cores", type=_cores, default=os.cpu_count() or 2, help="processor cores to use")
-    dense.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
-    dense.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
-    dense.add_argument("--prepare-only", action="store_true", help="make the hub for the papermill commands, run none")
+    _common(dense)
     dense.add_argument("--post-verify-only", action="store_true", help="render and verify an executed hub again")
+    response = commands.add_parser("response", help="run every stage for many conditions, and draw their responses")
+    response.add_argument("--samples", nargs="+", default=["leaves"], help="kinds of object: " + ", ".join(SAMPLES))
+    response.add_argument("--probes", nargs="+", default=["zone-plate"], help="kinds of probe: " + ", ".join(PROBES))
+    response.add_argument("--doses", nargs="+", default=list(DOSES), help="mean photons per pattern")
+    response.add_argument("--views", nargs="+", default=list(VIEWS), help="dense, sparse or both")
+    response.add_argument("--splits", nargs="+", default=["test"])
+    response.add_argument("--replicates", default="1", help="how many repetitions, each with seeds of its own")
+    _common(response)
     for name, text in (
         ("verify", "recompute the deltas and check every artefact"),
         ("record", "append the run to docs/fix_plan.md"),
@@ -62,6 +62,23 @@ def parser() -> argparse.ArgumentParser:
     index.add_argument("--folder", default="reports")
     commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
     return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    """Add what a run of one condition and a study of many have in common."""
+    command.add_argument("--hub", required=True, help="folder of the run")
+    command.add_argument("--profile", default="laptop", help="smoke, laptop or full")
+    command.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
+    command.add_argument("--backend", default="torch", help="torch or tensorflow")
+    command.add_argument("--arms", nargs="+", default=list(USUAL), help="keys of the arms: " + ", ".join(arms()))
+    command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, such as map.tv=0.4")
+    command.add_argument("--settings", default="", help="TOML file of settings, such as a table [map] with tv = 0.4")
+    command.add_argument("--cores", type=_cores, default=os.cpu_count() or 2, help="processor cores to use")
+    command.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
+    command.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
+    command.add_argument(
+        "--prepare-only", action="store_true", help="make the hub for the papermill commands, run none"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,33 +92,57 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dense(options: argparse.Namespace) -> int:
-    from studylib.run import engine
-    from studylib.run.hub import Hub
+    from studylib.run.plan import Run
+    from studylib.run.study import Study
 
-    base, sha, name = None, "", ""
+    run = Run.checked(
+        dose=options.dose, view=options.view, splits=options.splits, replicate=options.replicate,
+        sample=options.sample, probe=options.probe, **_shared(options),
+    )  # fmt: skip
+    return _run(options, Study.of(run), ["dense", *run.options(options.hub, options.base)])
+
+
+def _response(options: argparse.Namespace) -> int:
+    from studylib.run.study import Study
+
+    study = Study.checked(
+        samples=options.samples, probes=options.probes, doses=options.doses, views=options.views,
+        splits=options.splits, replicates=options.replicates, **_shared(options),
+    )  # fmt: skip
+    return _run(options, study, ["response", *study.options(options.hub, options.base)])
+
+
+def _shared(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters that a run of one condition and a study of many have in common."""
+    from studylib.changes import read_changes
+
+    given = {name: getattr(options, name) for name in ("profile", "backend", "arms")}
+    given["changes"] = read_changes(options.set, options.settings)
     if options.base:
         from studylib.samples import load_base
 
         base = Path(options.base)
         load_base(base)
-        sha, name = hashlib.sha256(base.read_bytes()).hexdigest(), base.name
-    run = Run.checked(
-        dose=options.dose, view=options.view, splits=options.splits, profile=options.profile,
-        backend=options.backend, replicate=options.replicate, arms=options.arms,
-        sample=options.sample, probe=options.probe, base_name=name, base_sha256=sha,
-    )  # fmt: skip
-    hub = Hub(Path(options.hub))
+        given |= {"base_name": base.name, "base_sha256": hashlib.sha256(base.read_bytes()).hexdigest()}
+    return given
+
+
+def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
+    from studylib.run import engine, preparation
+    from studylib.run.hub import Hub
+
+    base, root = Path(options.base) if options.base else None, Hub(Path(options.hub))
     if options.collect_only:
-        print("\n".join(engine.commands(run, options.hub, options.base)))
+        print("\n".join(preparation.commands(study, options.hub, words)))
         return 0
     if options.prepare_only:
-        engine.prepare(hub, run, base, options.clobber)
+        preparation.prepare(root, study, base, options.clobber)
         return 0
-    if options.post_verify_only:
+    if getattr(options, "post_verify_only", False):
         _existing(options.hub)
-        unfit = engine.finish(hub, print)
+        unfit = engine.finish(root, print)
     else:
-        unfit = engine.execute(hub, run, base, options.clobber, options.cores)
+        unfit = engine.execute(root, study, base, options.clobber, options.cores)
     return UNFIT if unfit else 0
 
 
@@ -156,6 +197,7 @@ def _schema(options: argparse.Namespace) -> int:
 
 COMMANDS = {
     "dense": _dense,
+    "response": _response,
     "verify": _verify,
     "record": _record,
     "mapped-tests": _mapped_tests,

@@ -145,7 +145,12 @@ _FULL = {"steps": 20_000, "patterns_per_step": 64, "width": 64}
 _PROFILES: dict[str, dict] = {
     "smoke": {
         "sample": {"object_size": 256, "n_pixels": 32},
-        "arms": {"pinn": _SMOKE, "baseline": _SMOKE, "ptychi": {"epochs": 15}, "map": {"iterations": 60}},
+        "arms": {
+            "pinn": _SMOKE,
+            "baseline": _SMOKE,
+            "ptychi": {"epochs": 15, "first_epochs": 0},
+            "map": {"iterations": 60},
+        },
     },
     "laptop": {},
     "full": {

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_text
-from studylib.run.hub import Hub
+from studylib.run.hub import LOG, Hub
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = ("hub", "date", "dose", "view", "profile", "commit", *(f"{LABELS[m]} vs {o}" for m, o in ORDER), "status")
@@ -41,7 +41,7 @@ def find(folder: Path) -> list[Path]:
 
 def failure(hub: Hub) -> str:
     """Return why the run failed last, as its log says; empty when it does not."""
-    log = hub / "cli/run_phase_g_dense.log"
+    log = hub / LOG
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     told = [line.removeprefix("FAILED: ") for line in lines if line.startswith("FAILED")]
     return told[-1] if told else ""

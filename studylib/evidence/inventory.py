@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from studylib.io.files import write_text
-from studylib.run.hub import FOLDERS, Hub
+from studylib.run.hub import FOLDERS, LOG, Hub
 
 NAME = "analysis/artifact_inventory.txt"
-LATER = {"analysis/verification_report.json", "cli/run_phase_g_dense.log"}
+LATER = {"analysis/verification_report.json", LOG}
 """Written while or after the inventory is taken."""
 
 

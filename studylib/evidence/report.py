@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -42,18 +43,36 @@ def render(hub: Hub) -> Path:
     StageError
         The page would load something from elsewhere.
     """
+    origin = read_json(hub / DELTAS, "run 06_evidence")["provenance"]
+    parts = {MARK: explorer(hub, origin["dose"], origin["view"], origin["splits"])}
+    title = f"Dose-overlap study: {hub.root.name}"
+    return render_page(hub / "notebooks/06_evidence.ipynb", hub / "analysis/report.html", title, parts)
+
+
+def render_page(executed: Path, page: Path, title: str, parts: Mapping[str, str] | None = None) -> Path:
+    """Render an executed notebook as one page that needs no network.
+
+    Parameters
+    ----------
+    parts
+        What is put in place of marks in the page.
+
+    Raises
+    ------
+    StageError
+        The page would load something from elsewhere.
+    """
     import nbformat
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors import TagRemovePreprocessor
 
-    notebook = nbformat.read(hub / "notebooks/06_evidence.ipynb", as_version=4)
+    notebook = nbformat.read(executed, as_version=4)
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     exporter.register_preprocessor(TagRemovePreprocessor(remove_cell_tags={"not-in-report"}), enabled=True)
     body, _ = exporter.from_notebook_node(notebook)
     foreign = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+""", body)
     if foreign:
-        raise StageError(f"report.html would load {foreign[0]}")
-    origin = read_json(hub / DELTAS, "run 06_evidence")["provenance"]
-    body = body.replace(MARK, explorer(hub, origin["dose"], origin["view"], origin["splits"]))
-    title = f"Dose-overlap study: {hub.root.name}"
-    return write_text(hub / "analysis/report.html", PAGE.format(title=escape(title), body=body))
+        raise StageError(f"{page.name} would load {foreign[0]}")
+    for mark, part in (parts or {}).items():
+        body = body.replace(mark, part)
+    return write_text(page, PAGE.format(title=escape(title), body=body))

@@ -1,92 +1,35 @@
-"""Runs the plan on Snakemake: prepares the hub, shows the banners, stops at the first failure."""
+"""Runs a study on Snakemake: prepares its folder, shows the banners, and says which conditions failed and why."""
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
-from filelock import FileLock, Timeout
-
-from studylib.errors import InputError, StageError
+from studylib.errors import StageError, StudyError
 from studylib.evidence import digest, inventory, report, summary_page
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS, SUMMARY
-from studylib.io.files import read_json, tail, write_json, write_text
-from studylib.run import processes, provenance
-from studylib.run.hub import FOLDERS, MARKS, Hub
+from studylib.io.files import is_complete, read_json, tail, write_text
+from studylib.run import processes, provenance, response_stage
+from studylib.run.cleaning import clean, scrub
+from studylib.run.hub import LOG, Hub
 from studylib.run.mend import mend
-from studylib.run.plan import BASE, Run, Stage, stages
+from studylib.run.plan import Stage
+from studylib.run.preparation import hubs, lock, prepare
 from studylib.run.reporter import Reporter, follow
+from studylib.run.study import Study, graph
 
-ROOT = provenance.ROOT
-LOG = "cli/run_phase_g_dense.log"
-RUN = "plan/run.json"
 BLOCKER = "analysis/blocker.txt"
-WAIT = 10.0
-"""Seconds that the processes of a killed run have to be gone."""
-KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
+Say = Callable[[str], None]
 
 
-def commands(run: Run, hub: str, base: str) -> list[str]:
-    """Return the commands of a run as they run in the repository: one that prepares the hub, then papermill's."""
-    python = Path(sys.executable)
-    name = str(python.relative_to(ROOT)) if python.is_relative_to(ROOT) else "python"
-    first = shlex.join([name, "-m", "studylib", "dense", *run.options(hub, base), "--prepare-only"])
-    logs = [(stage, shlex.quote(f"{hub}/{stage.log}")) for stage in stages(run)]
-    return [first, *(f"{s.command(name, 'notebooks', hub)} > {log} 2>&1 && echo complete >> {log}" for s, log in logs)]
-
-
-def prepare(hub: Hub, run: Run, base: Path | None, clobber: bool) -> None:
-    """Make the hub ready: refuse or clear earlier outputs, take over the base, write the run.
-
-    Raises
-    ------
-    InputError
-        The hub holds another run and clobber is off, or is not a hub at all.
-    """
-    provenance.commands_document()
-    hub.check_folder()
-    mine = hub.exists
-    stale = _stale(hub)
-    if stale and not clobber and not _same_run(hub, run):
-        raise InputError(
-            "hub", f"earlier output {stale}", "a hub without outputs of another run",
-            "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
-        )  # fmt: skip
-    if clobber and mine:
-        for name in KEPT:
-            shutil.rmtree(hub / name, ignore_errors=False) if (hub / name).is_dir() else None
-    hub.create()
-    if base is not None and not ((hub / BASE).is_file() and provenance.sha256(hub / BASE) == run.base_sha256):
-        (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(base, hub / BASE)
-    write_json(hub / RUN, run.model_dump(mode="json"))
-
-
-def _stale(hub: Hub) -> str | None:
-    """Return the first earlier output of the hub."""
-    files = (p for name in FOLDERS for p in (hub / name).rglob("*") if p.is_file())
-    return min((name for name in map(hub.relative, files) if name != MARKS[0]), default=None)
-
-
-def _same_run(hub: Hub, run: Run) -> bool:
-    """Return whether the hub holds this very run, finished or not."""
-    try:
-        return (hub / RUN).is_file() and Run.model_validate(read_json(hub / RUN, "")) == run
-    except ValueError:
-        return False
-
-
-def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False, cores: int = 2) -> list[str]:
-    """Run all phases; on a crash write analysis/blocker.txt and raise.
+def execute(root: Hub, study: Study, base: Path | None = None, clobber: bool = False, cores: int = 2) -> list[str]:
+    """Run all phases of all conditions; where one crashes, write its analysis/blocker.txt, and raise in the end.
 
     Returns
     -------
@@ -95,97 +38,75 @@ def execute(hub: Hub, run: Run, base: Path | None = None, clobber: bool = False,
     Raises
     ------
     InputError
-        The hub cannot be used.
+        The folder cannot be used.
     StageError
         A stage failed, or the verification did.
     """
-    with processes.signals(), _lock(hub):
-        prepare(hub, run, base, clobber)
-        with (hub / LOG).open("a", encoding="utf-8") as log:
-            return _phases(hub, run, cores, lambda line: _say(log, line))
+    with processes.signals(), lock(root):
+        prepare(root, study, base, clobber)
+        with (root / LOG).open("a", encoding="utf-8") as log:
+            return _phases(root, study, cores, lambda line: _say(log, line))
 
 
-def _lock(hub: Hub) -> FileLock:
-    """Return the hub's lock, held; it lies beside the hub, and stays there: another run may be waiting for it.
-
-    Raises
-    ------
-    InputError
-        Another run has it, or the processes of one that was killed still run.
-    """
-    lock = FileLock(f"{hub.root.resolve()}.lock", timeout=0)
-    try:
-        hub.root.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        # The guard of a run that was killed ends what is left of it.
-        late = time.monotonic() + WAIT
-        while processes.members(hub.root, processes.MARK):
-            if time.monotonic() > late:
-                lock.release()
-                raise Timeout(lock.lock_file)
-            time.sleep(0.2)
-    except Timeout:
-        told = processes.owner(hub.root)
-        raise InputError(
-            "hub", hub.root, f"a hub that no other run is writing to{f' ({told})' if told else ''}",
-            "wait for that run, or give another --hub",
-        ) from None  # fmt: skip
-    except OSError as error:
-        raise InputError(
-            "hub", hub.root, f"a folder that can be written to ({error.strerror})",
-            "give --hub a folder of yours, such as reports/my-run",
-        ) from error  # fmt: skip
-    return lock
-
-
-def _say(log, line: str) -> None:
+def _say(log: TextIO, line: str) -> None:
     print(line, flush=True)
     log.write(line + "\n")
     log.flush()
 
 
-def _phases(hub: Hub, run: Run, cores: int, say) -> list[str]:
-    plan = stages(run)
-    say(f"{provenance.utc_now()} dose {run.dose}, {run.view}, {', '.join(run.splits)}, profile {run.profile}")
-    (hub / BLOCKER).unlink(missing_ok=True)
+def _phases(root: Hub, study: Study, cores: int, say: Say) -> list[str]:
+    plan = graph(study)
+    say(f"{provenance.utc_now()} {study.describe()}")
+    every = hubs(root, study)
+    for hub in every:
+        (hub / BLOCKER).unlink(missing_ok=True)
     command, log = "python -m studylib verify", LOG
     try:
-        mend(hub, plan, say)
-        failed, told = _run_graph(hub, plan, cores, say)
-        scrub(hub)
-        if told:
-            command, log = (failed.command("python", "notebooks"), failed.log) if failed else ("snakemake", LOG)
-            raise StageError(f"stage {failed.name if failed else 'unknown'} failed", told)
-        return finish(hub, say)
+        mend(root, plan, say)
+        failed, told = _run_graph(root, plan, cores, say, keep_going=not study.alone)
+        for hub in every:
+            scrub(hub)
+        if told and study.alone:
+            first = failed[0] if failed else None
+            command, log = (first.command("python", "notebooks"), first.log) if first else ("snakemake", LOG)
+            raise StageError(f"stage {first.name if first else 'unknown'} failed", told)
+        return finish(root, say) if study.alone else _finish_all(root, study, failed, told, say)
     except processes.Interrupted as error:
-        write_text(hub / BLOCKER, f"{provenance.utc_now()} {error.args[0]}\nhub log: {LOG}\n")
+        write_text(root / BLOCKER, f"{provenance.utc_now()} {error.args[0]}\nhub log: {LOG}\n")
         say(f"INTERRUPTED: {error.args[0]}")
-        scrub(hub)
+        for hub in every:
+            scrub(hub)
         raise
     except Exception as error:
-        scrub(hub)
-        trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
-        write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
-        say(f"FAILED: {clean(hub, str(error.args[0]))} (see {BLOCKER})")
-        scrub(hub)
-        raise StageError(f"{error.args[0]}; details in {BLOCKER} of the hub, log {log}") from error
+        scrub(root)
+        write_blocker(root, error, command, log)
+        told = str(error.args[0]) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
+        say(f"FAILED: {clean(root, told)} (see {BLOCKER})")
+        scrub(root)
+        raise StageError(f"{told}; details in {BLOCKER} of the hub, log {log}") from error
 
 
-def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | None, str]:
+def write_blocker(hub: Hub, error: Exception, command: str, log: str) -> None:
+    """Write what failed, with its stack trace or the end of its log, into a hub."""
+    trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
+    write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
+
+
+def _run_graph(root: Hub, plan: list[Stage], cores: int, say: Say, keep_going: bool) -> tuple[list[Stage], str]:
     """Bring all stages up to date in one run of Snakemake, which starts independent ones side by side.
 
     Returns
     -------
-    The stage that failed, and what its log or Snakemake says; an empty text when all is well
+    The stages that failed, and what the log of the first or Snakemake says; an empty text when all is well
     """
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"),
-        "--directory", str(hub.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
-        "--rerun-triggers", "mtime", "input", "--nolock",
+        sys.executable, "-m", "snakemake", "--snakefile", str(provenance.ROOT / "workflow/Snakefile"),
+        "--directory", str(root.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "input", "--nolock", *(["--keep-going"] if keep_going else []),
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        reporter = Reporter(hub, plan, say)
-        with processes.guarded(hub.root) as environment:
+        reporter = Reporter(root, plan, say)
+        with processes.guarded(root.root) as environment:
             process = subprocess.Popen(
                 command,
                 stdout=said,
@@ -198,15 +119,72 @@ def _run_graph(hub: Hub, plan: list[Stage], cores: int, say) -> tuple[Stage | No
         text = said.read()
     if process.returncode == 0:
         reporter.rest()
-        return None, ""
+        return [], ""
     # Snakemake waits for the stages that still run, so what began and did not complete is what failed.
     reporter.look()
-    failed = next(iter(reporter.running), None)
-    log = tail(hub / failed.log, 6000) if failed else ""
+    failed = list(reporter.running)
+    log = tail(root / failed[0].under(failed[0].log), 6000) if failed else ""
     return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
 
 
-def finish(hub: Hub, say) -> list[str]:
+def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Say) -> list[str]:
+    """Finish every condition whose evidence is there, say of the others why it is not, and draw the curves.
+
+    Raises
+    ------
+    StageError
+        A condition failed.
+    """
+    unfit: dict[str, None] = {}
+    lost: dict[str, str] = {}
+    plan = graph(study)
+    for number, (folder, run) in enumerate(study.conditions().items(), start=1):
+        hub = Hub(root / folder)
+        mine = [stage for stage in plan if stage.hub == folder]
+        broken = [stage for stage in failed if stage.hub in (folder, study.above(run))]
+        try:
+            if broken:
+                error = StageError(f"stage {broken[0].key} failed", tail(root / broken[0].under(broken[0].log), 6000))
+                write_blocker(hub, error, broken[0].command("python", "notebooks"), broken[0].log)
+                raise error
+            if not all(is_complete(hub / stage.log) for stage in mine):
+                raise StageError("not all of its stages ran", told)
+            with (hub / LOG).open("a", encoding="utf-8") as log:
+                names = _outcome(hub) if _is_finished(hub, mine) else finish(hub, _writer(log))
+            unfit |= dict.fromkeys(names)
+            say(
+                f"      {number}/{len(study.conditions())} {folder}: {', '.join(names) or 'all arms'} "
+                f"{'did not learn' if names else 'fit'}"
+            )
+        except processes.Interrupted:
+            raise
+        except StudyError as error:
+            lost[folder] = str(error.args[0])
+            if not (hub / BLOCKER).is_file():
+                write_blocker(hub, error, "python -m studylib verify", LOG)
+            say(f"      {number}/{len(study.conditions())} {folder}: FAILED, {clean(hub, lost[folder])}")
+    response_stage.run(root, study, lost, say)
+    if lost:
+        first = next(iter(lost))
+        many = f"{len(lost)} of {len(study.conditions())} conditions failed"
+        raise StageError(f"{many}, first {first}: {lost[first]}", told)
+    say("SUCCESS: All conditions completed")
+    return list(unfit)
+
+
+def _writer(log: TextIO) -> Say:
+    return lambda line: print(line, file=log, flush=True)
+
+
+def _is_finished(hub: Hub, mine: list[Stage]) -> bool:
+    """Return whether the condition was verified after the last of its stages ran."""
+    verified = hub / "analysis/verification_report.json"
+    if not verified.is_file() or not read_json(verified, "make verify")["ok"]:
+        return False
+    return verified.stat().st_mtime >= max((hub / stage.log).stat().st_mtime for stage in mine)
+
+
+def finish(hub: Hub, say: Say) -> list[str]:
     """Render the report, write summary and inventory, verify, and announce success.
 
     Returns
@@ -234,29 +212,17 @@ def finish(hub: Hub, say) -> list[str]:
     ):  # fmt: skip
         say(f"  {what:<7} {path}")
     say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())
-    status = read_json(hub / DELTAS, "run 06_evidence")["status"]
-    unfit = {n: told for split in status.values() for n, told in split.items() if told["status"] != "ok"}
-    for name, told in unfit.items():
+    for name, told in _unfit(hub).items():
         say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
-    return list(unfit)
+    return _outcome(hub)
 
 
-def clean(hub: Hub, text: str) -> str:
-    """Return the text without the absolute paths of this machine (TYPE-PATH-001)."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    for path, name in (
-        (str(hub.root), "<hub>"), (sys.prefix, "<env>"), (sys.base_prefix, "<python>"), (str(ROOT), "<repo>"),
-        (str(Path.home()), "<home>"),
-    ):  # fmt: skip
-        text = text.replace(path, name)
-    return re.sub(r"/tmp/[\w.-]+", "<tmp>", text)
+def _unfit(hub: Hub) -> dict[str, dict[str, str]]:
+    """Return what is said of the arms that did not learn."""
+    status = read_json(hub / DELTAS, "run 06_evidence")["status"]
+    return {name: told for split in status.values() for name, told in split.items() if told["status"] != "ok"}
 
 
-def scrub(hub: Hub) -> None:
-    """Clean executed notebooks and logs."""
-    for path in [*(hub / "notebooks").glob("*.ipynb"), *(hub / "cli").glob("*.log")]:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if path.name != Path(LOG).name and (cleaned := clean(hub, text)) != text:
-            json.loads(cleaned) if path.suffix == ".ipynb" else None
-            write_text(path, cleaned)
+def _outcome(hub: Hub) -> list[str]:
+    return list(_unfit(hub))

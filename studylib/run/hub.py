@@ -12,6 +12,8 @@ from studylib.io.files import write_json
 from studylib.run import paths
 
 FOLDERS = ("plan", "summary", "red", "green", "collect", "cli", "analysis", "data", "notebooks")
+LOG = "cli/run_phase_g_dense.log"
+"""Log of the run itself."""
 NEW_HUB = "give --hub a new folder, such as reports/my-run"
 MARKS = ("plan/hub.json", "plan/run.json")
 """Files of which a hub holds at least one: written when its folder is made, and when a run starts."""

@@ -9,7 +9,7 @@ import sys
 from studylib.evidence import inventory, summary_page
 from studylib.evidence.verify import verify
 from studylib.io.files import write_json, write_text
-from studylib.run.engine import clean
+from studylib.run.cleaning import clean
 from studylib.run.hub import Hub
 from studylib.run.provenance import ROOT
 

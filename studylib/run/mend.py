@@ -16,25 +16,29 @@ from studylib.run.provenance import sha256, stamp_path
 EVIDENCE = "06_evidence"
 
 
-def mend(hub: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
+def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
     """Remove the outputs of stages that are not as they were left; the graph makes them and what depends on them anew.
 
     Parameters
     ----------
-    hub
-        A hub of this very run, finished or interrupted.
+    root
+        Folder of this very study, finished or interrupted.
     plan
         All stages.
     say
         Is told each stage, and what is wrong with it.
     """
-    found = [(stage, reason) for stage in plan if (reason := _damage(hub, stage))]
-    if not found and (hub / DELTAS).is_file() and not (outcome := verify(hub)).ok:
-        found = [(stage, outcome.problems[0]) for stage in plan if stage.name == EVIDENCE]
+    found = [(stage, reason) for stage in plan if (reason := _damage(Hub(root / stage.hub), stage))]
+    broken = {stage.hub for stage, _ in found}
+    for stage in plan:
+        hub = Hub(root / stage.hub)
+        last = stage.name == EVIDENCE and stage.hub not in broken and (hub / DELTAS).is_file()
+        if last and not (outcome := verify(hub)).ok:
+            found.append((stage, outcome.problems[0]))
     for stage, reason in found:
-        say(f"again: {stage.name} ({reason})")
+        say(f"again: {stage.key} ({reason})")
         for name in stage.outputs:
-            (hub / name).unlink(missing_ok=True)
+            (root / stage.under(name)).unlink(missing_ok=True)
 
 
 def _damage(hub: Hub, stage: Stage) -> str:

@@ -5,15 +5,20 @@ The Snakefile, the dry run and the check for completeness all read this one list
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import Field
+
 from studylib.arms.registry import USUAL, arm, arms, check_arms, training_of
+from studylib.changes import changed, words_of
 from studylib.design import (
     SPLITS,
     Frozen,
+    StudyDesign,
     check_backend,
     check_dose,
     check_probe,
@@ -41,6 +46,8 @@ class Run(Frozen):
     replicate: int = 0
     base_name: str = ""
     base_sha256: str = ""
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """Settings that the user changed, by dotted name."""
 
     @classmethod
     def checked(cls, **given: Any) -> Run:
@@ -59,6 +66,7 @@ class Run(Frozen):
             "replicate": check_replicate, "arms": check_arms, "sample": check_sample, "probe": check_probe,
         }  # fmt: skip
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
+        changed(StudyDesign.for_profile(values.get("profile", "laptop")), values.get("changes", {}))
         return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
 
     def options(self, hub: str, base: str) -> list[str]:
@@ -74,6 +82,7 @@ class Run(Frozen):
         names = ("dose", "view", "profile", "backend", "sample", "probe", "replicate")
         words = ["--hub", hub, *(word for name in names for word in (f"--{name}", str(getattr(self, name))))]
         words += ["--splits", *self.splits, "--arms", *self.arms]
+        words += ["--set", *words_of(self.changes)] if self.changes else []
         return [*words, "--base", base] if base else words
 
     @property
@@ -113,7 +122,30 @@ class Stage:
     outputs: list[str]
     log: str
     threads: int = 1
-    extra: list[str] = field(default_factory=list)
+    hub: str = "."
+    """The hub in which it runs, relative to the folder of the study."""
+    source: str = ""
+    """The hub in which the same stage runs for all conditions that share it; its files are then linked from there."""
+
+    def at(self, hub: str, source: str = "") -> Stage:
+        """Return the stage in a hub of its own, its files linked from another one when that is named."""
+        return replace(self, hub=hub, source=source)
+
+    @property
+    def needs(self) -> list[str]:
+        """Return what it reads, relative to the folder of the study."""
+        if self.source:
+            return [posixpath.normpath(f"{self.source}/{name}") for name in self.outputs]
+        return [self.under(name) for name in self.inputs]
+
+    def under(self, name: str) -> str:
+        """Return a path of its hub relative to the folder of the study."""
+        return posixpath.normpath(f"{self.hub}/{name}")
+
+    @property
+    def key(self) -> str:
+        """Return a name that no other stage of the study has."""
+        return self.under(self.name)
 
     @property
     def executed(self) -> str:
@@ -125,14 +157,33 @@ class Stage:
         """Return the executed notebook while it is being written."""
         return f"notebooks/.{self.name}.part.ipynb"
 
-    def command(self, python: str, notebooks: str, hub: str = ".", executed: str = "") -> str:
-        """Return the papermill command, to be run in the hub, or in the folder from which `hub` names it."""
-        executed = executed or (self.executed if hub == "." else f"{hub}/{self.executed}")
+    def command(self, python: str, notebooks: str, root: str = ".", executed: str = "") -> str:
+        """Return the papermill command, to be run in the folder of the study, or where `root` names that folder."""
+        if self.source:
+            return self._link(root)
+        hub = posixpath.normpath(f"{root}/{self.hub}")
+        executed = executed or posixpath.normpath(f"{hub}/{self.executed}")
         words = [python, "-m", "papermill", f"{notebooks}/{self.notebook}.ipynb", executed]
         words += ["--kernel", "python3", "--no-progress-bar", "--log-output"]
         for name, value in (self.parameters | {"hub": hub}).items():
             words += ["-r" if isinstance(value, str) else "-p", name, str(value)]
         return shlex.join(words)
+
+    def _link(self, root: str) -> str:
+        """Return the shell command that takes over what the stage left in another hub.
+
+        Data as relative symbolic links: hard ones share their time with the original, and Snakemake sets that anew.
+        """
+        here, there = (posixpath.normpath(f"{root}/{hub}") for hub in (self.hub, self.source))
+        stamp = f"analysis/stages/{self.name}.json"
+        folders = sorted({posixpath.dirname(f"{here}/{name}") for name in (*self.outputs, self.executed, stamp)})
+        words = [["mkdir", "-p", *folders]]
+        for name in self.outputs:
+            target = posixpath.relpath(f"{there}/{name}", posixpath.dirname(f"{here}/{name}"))
+            words.append(["ln", "-sfn", target, f"{here}/{name}"])
+        words += [["cp", f"{there}/{name}", f"{here}/{name}"] for name in (self.executed, stamp)]
+        words.append(["echo", "shared by the conditions of", self.source])
+        return " && ".join(map(shlex.join, words))
 
 
 PHASES = ("design", "generate", "overlap", "baseline", "PINN", "reconstruct", "compare", "evidence + verify")
@@ -140,7 +191,17 @@ PHASES = ("design", "generate", "overlap", "baseline", "PINN", "reconstruct", "c
 
 def stages(run: Run) -> list[Stage]:
     """Return the stages of a run in the order of their dependencies."""
-    plan = [_design(run), _generation(run), _view(run)]
+    return [*shared_stages(run), *own_stages(run)]
+
+
+def shared_stages(run: Run) -> list[Stage]:
+    """Return the stages that do not depend on view and arms."""
+    return [_design(run), _generation(run)]
+
+
+def own_stages(run: Run) -> list[Stage]:
+    """Return the stages of one condition."""
+    plan = [_view(run)]
     plan += [_training(run, key) for key in run.trainings]
     plan += [_reconstruction(run, split, key) for split in run.splits for key in run.arms]
     plan += [_comparison(run, split) for split in run.splits]
@@ -150,8 +211,9 @@ def stages(run: Run) -> list[Stage]:
 
 def _design(run: Run) -> Stage:
     return Stage(
-        1, "00_design", "00_design", COMMON | {"profile": run.profile, "replicate": run.replicate}, [], [DESIGN],
-        _log("phase_a_design"), 1,
+        1, "00_design", "00_design",
+        COMMON | {"profile": run.profile, "replicate": run.replicate, "changes": shlex.join(words_of(run.changes))},
+        [], [DESIGN], _log("phase_a_design"),
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ import time
 from studylib.io.files import is_complete, read_json, tail
 from studylib.run.hub import Hub
 from studylib.run.plan import PHASES, Stage
-from studylib.run.provenance import stamp_path
 
 BAR = re.compile(r"\d+%\|")
 
@@ -31,11 +30,11 @@ class Reporter:
             self.waiting.remove(stage)
             self.running.append(stage)
             self._banners(stage.phase)
-        for stage in [s for s in self.running if is_complete(self.hub / s.log)]:
+        for stage in [s for s in self.running if is_complete(self.hub / s.under(s.log))]:
             self.running.remove(stage)
-            record = stamp_path(self.hub, stage.name)
+            record = self.hub / stage.under(f"analysis/stages/{stage.name}.json")
             seconds = f": {read_json(record, '')['seconds']:.1f} s" if record.is_file() else ""
-            self.say(f"      {stage.name}{seconds}")
+            self.say(f"      {stage.key}{seconds}")
 
     def rest(self) -> None:
         """Say what is left when all stages are up to date."""
@@ -44,11 +43,11 @@ class Reporter:
 
     def bars(self) -> list[str]:
         """Return the progress bars of the stages that run."""
-        lines = [tail(self.hub / s.log).replace("\r", "\n").splitlines() for s in self.running]
+        lines = [tail(self.hub / s.under(s.log)).replace("\r", "\n").splitlines() for s in self.running]
         return [found[-1].strip() for found in ([x for x in part if BAR.search(x)] for part in lines) if found]
 
     def _touched(self, stage: Stage) -> bool:
-        log = self.hub / stage.log
+        log = self.hub / stage.under(stage.log)
         return log.is_file() and log.stat().st_mtime >= self.began
 
     def _banners(self, phase: int) -> None:

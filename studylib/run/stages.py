@@ -10,9 +10,11 @@ import time
 from typing import Any
 
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from studylib import samples
 from studylib.arms.registry import arm, settings_of
+from studylib.changes import Changes, changed
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import SPLITS, VIEWS, StudyDesign
 from studylib.errors import InputError, StageError
@@ -28,35 +30,45 @@ from studylib.scan import Scan
 USUAL_SAMPLE = ("leaves", "zone-plate")
 
 
-def write_design(hub: Hub, profile: str, replicate: int = 0) -> StudyDesign:
-    """Write the frozen design (A)."""
+def write_design(hub: Hub, profile: str, replicate: int = 0, changes: Changes | None = None) -> StudyDesign:
+    """Write the frozen design (A).
+
+    Parameters
+    ----------
+    changes
+        Settings that the user changed, by dotted name.
+    """
     start = time.perf_counter()
-    design = StudyDesign.for_profile(profile, replicate)
-    for key, changed in design.arms.items():
-        arm(key).settings(**changed)
+    design = changed(StudyDesign.for_profile(profile, replicate), changes or {})
     path = write_json(hub / "analysis/design.json", design.model_dump(mode="json"))
     stamp(
         hub, "00_design", inputs=[], outputs=[path], seconds=time.perf_counter() - start,
-        parameters={"profile": profile, "replicate": replicate},
+        parameters={"profile": profile, "replicate": replicate, "changes": changes or {}},
     )  # fmt: skip
     return design
 
 
 def read_design(hub: Hub, profile: str) -> StudyDesign:
-    """Return the hub's design.
+    """Return the hub's design, which is the design of every stage in it.
 
     Raises
     ------
     StageError
-        It is of another profile, or of an older version of the study.
+        It is of another profile, or of a version of the study that had other settings.
     """
     content = read_json(hub / "analysis/design.json", "run notebook 00_design first (make dense-evidence)")
-    design = StudyDesign.model_validate(content)
-    if design != StudyDesign.for_profile(profile, design.replicate):
+    try:
+        design = StudyDesign.model_validate(content)
+        for key, own in design.arms.items():
+            arm(key).settings(**own)
+    except ValidationError as error:
+        told = error.errors()[0]
         raise StageError(
-            f"the hub was designed with profile {design.profile} of this or another version, "
-            f"not the {profile} of now: run 00_design again, or use another hub"
-        )
+            f"the hub was designed by another version of the study ({'.'.join(map(str, told['loc']))}: {told['msg']}): "
+            f"use another hub"
+        ) from error
+    if design.profile != profile:
+        raise StageError(f"the hub was designed with profile {design.profile}, not {profile}: use another hub")
     return design
 
 

@@ -1,0 +1,190 @@
+"""analysis/response.json: every score of a study, dose and overlap responses, deltas with their intervals, winners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from studylib.design import CHANNELS
+from studylib.evidence import summary
+from studylib.evidence.response_schema import (
+    AtEqualFluence,
+    Delta,
+    Failed,
+    Needed,
+    Point,
+    Response,
+    Row,
+    Winner,
+)
+from studylib.io import dataset
+from studylib.io.files import write_json
+from studylib.judge import response
+from studylib.judge.compare import CONSTANT
+from studylib.run import provenance
+from studylib.run.hub import Hub
+from studylib.run.plan import Run
+from studylib.run.study import Study
+
+NAME = "analysis/response.json"
+LEVELS = (0.8, 0.9)
+"""MS-SSIM of the phase that the needed dose is told for."""
+MINE = "PtychoPINN"
+
+
+def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
+    """Read the comparison tables of all conditions and write response.json.
+
+    Parameters
+    ----------
+    failed
+        Reason by folder of the conditions that have no evidence.
+
+    Raises
+    ------
+    StageError
+        A table is missing or incomplete.
+    """
+    rows, tables = [], {}
+    for folder, run in study.conditions().items():
+        if folder not in failed:
+            table = Hub(root / folder).comparison(run.dose, run.view, judged(study)) / "comparison_metrics.csv"
+            rows += list(_rows(Hub(root / folder), run, judged(study)))
+            tables[root.relative(table)] = provenance.sha256(table)
+    points = curves(rows)
+    told = Response(
+        generated_at=provenance.utc_now(), study=study.model_dump(mode="json"), split=judged(study), rows=rows,
+        points=points, deltas=deltas(rows), needed=list(_needed(points)), equal_fluence=list(_equal_fluence(points)),
+        winners=winners(rows), failed=[Failed(folder=f, reason=r) for f, r in failed.items()], tables=tables,
+    )  # fmt: skip
+    write_json(root / NAME, told.model_dump(mode="json"))
+    return told
+
+
+def judged(study: Study) -> str:
+    """Return the split that the response is of."""
+    return "test" if "test" in study.splits else study.splits[0]
+
+
+def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
+    """Yield the scores of one condition, a row an arm, the constant image too."""
+    folder = hub.comparison(run.dose, run.view, split)
+    table, status = summary.read_table(folder / "comparison_metrics.csv"), summary.read_status(folder)
+    scan = dataset.load_scan(hub.phase_d(run.dose, run.view, split))
+    where = {name: getattr(run, name) for name in ("sample", "probe", "dose", "view", "replicate")}
+    where |= {"sample": run.base_name or run.sample, "fluence": scan.fluence, "positions": len(scan.positions)}
+    for name, metrics in table.items():
+        scores = {
+            f"{channel}_{metric}": metrics[metric][channel]
+            for channel in CHANNELS for metric in ("ms_ssim", "ms_ssim_raw", "mae", "frc50")
+        }  # fmt: skip
+        told = status["arms"].get(name, {"status": "reference"})["status"]
+        seconds = metrics["computation_time_s"]["value"] if name != CONSTANT else None
+        yield Row(**where, arm=name, status=told, seconds=seconds, **scores)
+
+
+def _by(rows: list[Any], *names: str) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
+    """Yield rows that agree in some fields, in the order of those fields."""
+
+    def key(row: Any) -> tuple[Any, ...]:
+        return tuple(getattr(row, name) for name in names)
+
+    for values, members in groupby(sorted(rows, key=key), key):
+        yield values, list(members)
+
+
+CONDITION = ("sample", "probe", "view", "dose")
+
+
+def curves(rows: list[Row]) -> list[Point]:
+    """Return mean, interval and extremes over replicates of every arm and condition."""
+    points = []
+    for (*where, arm), members in _by(rows, *CONDITION, "arm"):
+        named = dict(zip(CONDITION, where, strict=True)) | {"arm": arm}
+        fluence = sum(m.fluence for m in members) / len(members)
+        unfit = sum(m.status not in ("ok", "reference") for m in members)
+        for metric in ("phase_ms_ssim", "amplitude_ms_ssim", "phase_mae", "seconds"):
+            values = [v for m in members if (v := getattr(m, metric)) is not None]
+            if values:
+                told = response.spread(values)
+                points.append(
+                    Point(
+                        **named, metric=metric, fluence=fluence, mean=told.mean, interval_low=told.low,
+                        interval_high=told.high, least=min(values), most=max(values), replicates=told.number,
+                        unfit=unfit,
+                    )
+                )  # fmt: skip
+    return points
+
+
+def deltas(rows: list[Row]) -> list[Delta]:
+    """Return PtychoPINN - other in each condition, with the paired interval over replicates."""
+    found = []
+    for where, members in _by(rows, *CONDITION):
+        scores = {(m.arm, m.replicate): m for m in members if m.status == "ok"}
+        for other in sorted({m.arm for m in members} - {MINE, CONSTANT}):
+            for metric in ("phase_ms_ssim", "phase_mae", "amplitude_ms_ssim", "amplitude_mae"):
+                values = _differences(scores, other, metric)
+                if values:
+                    told = response.spread(values)
+                    found.append(
+                        Delta(
+                            **dict(zip(CONDITION, where, strict=True)), other=other, metric=metric, mean=told.mean,
+                            interval_low=told.low, interval_high=told.high, replicates=told.number,
+                        )
+                    )  # fmt: skip
+    return found
+
+
+def _differences(scores: dict[tuple[str, int], Row], other: str, metric: str) -> list[float]:
+    """Return PtychoPINN - other of the replicates in which both have a score."""
+    pairs = [(row, scores.get((other, number))) for (arm, number), row in scores.items() if arm == MINE]
+    both = [(getattr(a, metric), getattr(b, metric)) for a, b in pairs if b is not None]
+    return [a - b for a, b in both if a is not None and b is not None]
+
+
+def _needed(points: list[Point]) -> Iterator[Needed]:
+    """Yield the dose at which each arm reaches the levels."""
+    phase = [p for p in points if p.metric == "phase_ms_ssim" and p.arm != CONSTANT]
+    for (sample, probe, view, arm), members in _by(phase, "sample", "probe", "view", "arm"):
+        for level in LEVELS:
+            dose = response.needed([m.dose for m in members], [m.mean for m in members], level)
+            yield Needed(sample=sample, probe=probe, view=view, arm=arm, level=level, dose=dose)
+
+
+def _equal_fluence(points: list[Point]) -> Iterator[AtEqualFluence]:
+    """Yield each measured score beside those of the other views at the same fluence: what overlap alone is worth."""
+    phase = [p for p in points if p.metric == "phase_ms_ssim" and p.arm != CONSTANT]
+    for (sample, probe, arm), members in _by(phase, "sample", "probe", "arm"):
+        views = {view: sorted(part, key=lambda p: p.fluence) for (view,), part in _by(members, "view")}
+        for point in members:
+            for view, part in views.items():
+                if view != point.view:
+                    other = response.at([p.fluence for p in part], [p.mean for p in part], point.fluence)
+                    yield AtEqualFluence(
+                        sample=sample, probe=probe, arm=arm, view=point.view, dose=point.dose, fluence=point.fluence,
+                        score=point.mean, other_view=view, other_score=other,
+                    )  # fmt: skip
+
+
+def winners(rows: list[Row]) -> list[Winner]:
+    """Return the best arm of each condition in the phase, and those that tie with it."""
+    found = []
+    for where, members in _by(rows, *CONDITION):
+        numbers = {m.replicate for m in members}
+        scores = {
+            arm: [m.phase_ms_ssim for m in sorted(part, key=lambda m: m.replicate)]
+            for (arm,), part in _by([m for m in members if m.status == "ok"], "arm")
+            if len(part) == len(numbers) and all(m.phase_ms_ssim is not None for m in part)
+        }
+        best = response.winners(scores)
+        named = dict(zip(CONDITION, where, strict=True))
+        found.append(Winner(**named, best=best[0] if best else None, ties=list(best[1:])))
+    return found
+
+
+def read(root: Path) -> Response:
+    """Return the response of a study's folder."""
+    return Response.model_validate_json((root / NAME).read_text(encoding="utf-8"))

@@ -1,0 +1,208 @@
+"""What the response notebook shows: curves, tables and words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from itertools import product
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studylib import figures
+from studylib.arms.registry import arms
+from studylib.design import VIEWS
+from studylib.evidence.response_schema import Point, Response
+from studylib.judge.compare import CONSTANT
+
+LABELS = {
+    "phase_ms_ssim": "phase MS-SSIM", "amplitude_ms_ssim": "amplitude MS-SSIM", "phase_mae": "phase MAE [rad]",
+    "seconds": "seconds",
+}  # fmt: skip
+STYLES = dict(zip(VIEWS, ("-", "--"), strict=True))
+
+
+def verdict(told: Response) -> HTML:
+    """Return in words who wins how many conditions, with ties, and what failed."""
+    best = pd.Series([w.best for w in told.winners if w.best], dtype=object).value_counts()
+    ties = sum(bool(w.ties) for w in told.winners)
+    words = [f"{name} is best in {count} of {len(told.winners)} conditions" for name, count in best.items()]
+    parts = ["; ".join(words) or "no arm has a score"] + ([f"In {ties} of them another arm ties"] if ties else [])
+    unfit = sorted({f"{r.arm} ({r.status})" for r in told.rows if r.status not in ("ok", "reference")})
+    if unfit:
+        parts.append("Not compared somewhere: " + ", ".join(unfit))
+    lost = "".join(f"<li>{escape(f.folder)}: {escape(f.reason)}</li>" for f in told.failed)
+    failed = f"<p><b>{len(told.failed)} conditions failed:</b></p><ul>{lost}</ul>" if lost else ""
+    return HTML(f"<p><b>Phase, {escape(told.split)} split.</b> {escape('. '.join(parts))}.</p>{failed}")
+
+
+def _order(names: set[str]) -> list[str]:
+    """Return names of arms in the order of the registry, the constant image last."""
+    known = [arm.name for arm in arms().values()]
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def _kinds(points: list[Point]) -> list[tuple[str, str]]:
+    return sorted({(p.sample, p.probe) for p in points})
+
+
+def dose_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
+    """Draw a metric of every arm over the dose: a row a sample and probe, a column a view."""
+    points = [p for p in told.points if p.metric == metric]
+    columns = [view for view in VIEWS if any(p.view == view for p in points)]
+    return _grid(
+        points, _kinds(points), columns, lambda p, view: p.view == view, lambda p: p.dose,
+        ("photons per pattern", LABELS[metric], "{} overlap"), metric,
+    )  # fmt: skip
+
+
+def overlap_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
+    """Draw a metric of every arm over the overlap: a row a sample and probe, a column a dose."""
+    points = [p for p in told.points if p.metric == metric]
+    columns = sorted({p.dose for p in points})
+    return _grid(
+        points, _kinds(points), columns, lambda p, dose: p.dose == dose, lambda p: VIEWS[p.view],
+        ("overlap of neighbouring probes", LABELS[metric], "{:,} photons per pattern"), metric,
+    )  # fmt: skip
+
+
+def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
+    """Draw a metric over photons per object pixel: where the views of one arm differ, overlap itself is worth that."""
+    points = [p for p in told.points if p.metric == metric and p.arm != CONSTANT]
+    kinds, names = _kinds(points), _order({p.arm for p in points})
+    figure = Figure(figsize=(2.6 * len(names) + 1, 2.4 * len(kinds) + 0.7), dpi=110, layout="constrained")
+    grid = figure.subplots(len(kinds), len(names), squeeze=False, sharex=True, sharey="row")
+    for (row, kind), (column, name) in product(enumerate(kinds), enumerate(names)):
+        axes = grid[row, column]
+        for view in VIEWS:
+            some = [p for p in points if (p.sample, p.probe) == kind and p.arm == name and p.view == view]
+            _line(axes, sorted(some, key=lambda p: p.fluence), lambda p: p.fluence, STYLES[view], view)
+        axes.set_xscale("log")
+        axes.grid(alpha=0.3)
+        _titles(axes, row, column, name, ", ".join(kind), LABELS[metric])
+    grid[0, 0].legend(fontsize=7)
+    figure.supxlabel("photons per object pixel", fontsize=9)
+    return figure
+
+
+def _grid(
+    points: list[Point], kinds: list[tuple[str, str]], columns: list[Any], belongs: Callable[[Point, Any], bool],
+    x: Callable[[Point], float], words: tuple[str, str, str], metric: str,
+) -> Figure:  # fmt: skip
+    figure = Figure(
+        figsize=(3.2 * max(len(columns), 1) + 1.6, 2.6 * max(len(kinds), 1) + 0.7), dpi=110, layout="constrained"
+    )
+    grid = figure.subplots(max(len(kinds), 1), max(len(columns), 1), squeeze=False, sharex=True, sharey="row")
+    for (row, kind), (column, value) in product(enumerate(kinds), enumerate(columns)):
+        axes = grid[row, column]
+        for name in _order({p.arm for p in points}):
+            some = [p for p in points if (p.sample, p.probe) == kind and p.arm == name and belongs(p, value)]
+            _line(axes, sorted(some, key=x), x, ":" if name == CONSTANT else "-", name)
+        if "dose" in words[2] or "photons" in words[0]:
+            axes.set_xscale("log")
+        if metric == "seconds":
+            axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        _titles(axes, row, column, words[2].format(value), ", ".join(kind), words[1])
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", fontsize=8)
+    figure.supxlabel(words[0], fontsize=9)
+    return figure
+
+
+def _titles(axes: Axes, row: int, column: int, above: str, beside: str, unit: str) -> None:
+    if row == 0:
+        axes.set_title(above, fontsize=9)
+    if column == 0:
+        axes.set_ylabel(f"{beside}\n{unit}", fontsize=8)
+
+
+def _line(axes: Axes, some: list[Point], x: Callable[[Point], float], style: str, label: str) -> None:
+    """Draw one curve, a band from the least to the largest replicate, and hollow points where the arm is unfit."""
+    if not some:
+        return
+    colour, where = figures.colour(some[0].arm), [x(p) for p in some]
+    axes.plot(where, [p.mean for p in some], style, color=colour, lw=1.4, label=label)
+    for p in some:
+        axes.plot(x(p), p.mean, "o", ms=4, color=colour, mfc="white" if p.unfit else colour)
+    if any(p.replicates > 1 for p in some):
+        axes.fill_between(where, [p.least for p in some], [p.most for p in some], color=colour, alpha=0.18, lw=0)
+
+
+def _table(rows: list[dict[str, Any]]) -> HTML:
+    if not rows:
+        return HTML("<p>None.</p>")
+    return HTML(pd.DataFrame(rows).to_html(index=False, escape=True, border=0, na_rep="n/a"))
+
+
+def _interval(mean: float, low: float | None, high: float | None, digits: int, sign: bool = False) -> str:
+    form = f"{{:{'+' if sign else ''}.{digits}f}}"
+    around = "" if low is None or high is None else f" [{form.format(low)}, {form.format(high)}]"
+    return form.format(mean) + around
+
+
+def scores(told: Response, metric: str = "phase_ms_ssim") -> HTML:
+    """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm."""
+    names = _order({p.arm for p in told.points})
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for p in told.points:
+        if p.metric == metric:
+            where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
+            key = (p.sample, p.probe, p.dose, p.view)
+            row = rows.setdefault(key, where | {"per pixel": f"{p.fluence:.3g}"} | dict.fromkeys(names, "-"))
+            mark = " (!)" if p.unfit else ""
+            row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, 1 if metric == "seconds" else 3) + mark
+    return _table([rows[key] for key in sorted(rows)])
+
+
+def deltas(told: Response, metric: str = "phase_ms_ssim") -> HTML:
+    """Return PtychoPINN - other in each condition, with the paired 95 % interval."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    digits = 3 if "ssim" in metric else 6
+    for d in told.deltas:
+        if d.metric == metric:
+            where = {"sample, probe": f"{d.sample}, {d.probe}", "photons": f"{d.dose:,}", "view": d.view}
+            row = rows.setdefault((d.sample, d.probe, d.dose, d.view), where)
+            row[f"- {d.other}"] = _interval(d.mean, d.interval_low, d.interval_high, digits, sign=True)
+    return _table([rows[key] for key in sorted(rows)])
+
+
+def winners(told: Response) -> HTML:
+    """Return who is best in the phase of each condition, and who ties."""
+    return _table(
+        [
+            {
+                "sample, probe": f"{w.sample}, {w.probe}", "photons": f"{w.dose:,}", "view": w.view,
+                "best": w.best or "n/a", "ties": ", ".join(w.ties) or "-",
+            }
+            for w in told.winners
+        ]
+    )  # fmt: skip
+
+
+def needed(told: Response) -> HTML:
+    """Return the dose at which each arm reaches the levels; n/a outside the doses of the study."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for n in told.needed:
+        where = {"sample, probe": f"{n.sample}, {n.probe}", "view": n.view, "arm": n.arm}
+        row = rows.setdefault((n.sample, n.probe, n.view, n.arm), where)
+        row[f"photons for {n.level}"] = "n/a" if n.dose is None else f"{n.dose:,.0f}"
+    return _table(list(rows.values()))
+
+
+def equal_fluence(told: Response) -> HTML:
+    """Return scores of the views at equal photons per object pixel."""
+    return _table(
+        [
+            {
+                "sample, probe": f"{e.sample}, {e.probe}", "arm": e.arm, "per pixel": f"{e.fluence:.3g}",
+                "view": e.view, "score": f"{e.score:.3f}", "other view": e.other_view,
+                "its score": f"{e.other_score:.3f}", "gain": f"{e.score - e.other_score:+.3f}",
+            }
+            for e in told.equal_fluence
+            if e.other_score is not None
+        ]
+    )  # fmt: skip

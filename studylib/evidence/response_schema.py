@@ -1,0 +1,118 @@
+"""Models of analysis/response.json, from which its JSON Schema is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studylib.evidence.schema import Number, RelativePath, Sha256, Strict, UtcTime
+
+
+class Where(Strict):
+    """A condition, over its replicates."""
+
+    sample: str
+    """Kind of the built-in object, or the file name of the base."""
+    probe: str
+    view: str
+    dose: int
+    """Photons per pattern."""
+
+
+class Row(Where):
+    """Scores of one arm in one condition; null where a channel has no contrast, or a curve never crosses."""
+
+    replicate: int
+    arm: str
+    status: str
+    fluence: Number
+    """Photons per object pixel."""
+    positions: int
+    phase_ms_ssim: Number | None
+    amplitude_ms_ssim: Number | None
+    phase_ms_ssim_raw: Number | None
+    amplitude_ms_ssim_raw: Number | None
+    phase_mae: Number | None
+    amplitude_mae: Number | None
+    phase_frc50: Number | None
+    amplitude_frc50: Number | None
+    seconds: Number | None
+    """Training and reconstruction."""
+
+
+class Point(Where):
+    """A point of a curve: mean over replicates with its Student t interval at 95 %, null of a single one."""
+
+    arm: str
+    metric: str
+    fluence: Number
+    mean: Number
+    interval_low: Number | None
+    interval_high: Number | None
+    least: Number
+    most: Number
+    replicates: int
+    unfit: int
+    """Replicates in which the arm did not learn, or whose contrast is out of bounds."""
+
+
+class Delta(Where):
+    """PtychoPINN - other, paired by replicate."""
+
+    other: str
+    metric: str
+    mean: Number
+    interval_low: Number | None
+    interval_high: Number | None
+    replicates: int
+
+
+class Needed(Strict):
+    """The dose at which the mean phase MS-SSIM of an arm reaches a level; null outside the doses of the study."""
+
+    sample: str
+    probe: str
+    view: str
+    arm: str
+    level: Number
+    dose: Number | None
+
+
+class AtEqualFluence(Where):
+    """A measured phase MS-SSIM beside that of another view, interpolated to the same fluence; null outside."""
+
+    arm: str
+    fluence: Number
+    score: Number
+    other_view: str
+    other_score: Number | None
+
+
+class Winner(Where):
+    """The arm with the best phase MS-SSIM, and those that tie with it."""
+
+    best: str | None
+    ties: list[str]
+
+
+class Failed(Strict):
+    """A condition without evidence."""
+
+    folder: RelativePath
+    reason: str
+
+
+class Response(Strict):
+    """analysis/response.json."""
+
+    generated_at: UtcTime
+    study: dict[str, Any]
+    split: str
+    rows: list[Row]
+    points: list[Point]
+    deltas: list[Delta]
+    needed: list[Needed]
+    equal_fluence: list[AtEqualFluence]
+    winners: list[Winner]
+    failed: list[Failed]
+    tables: dict[RelativePath, Sha256]
+    """Every table that was read."""

@@ -1,0 +1,141 @@
+"""What comes before the graph: the commands of a study, its folder made ready, its lock."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from studylib.errors import InputError, StudyError
+from studylib.io.files import write_json
+from studylib.run import processes, provenance
+from studylib.run.hub import FOLDERS, MARKS, Hub
+from studylib.run.plan import BASE
+from studylib.run.study import RUN, STUDY, Study, graph, read_study
+
+ROOT = provenance.ROOT
+WAIT = 10.0
+"""Seconds that the processes of a killed run have to be gone."""
+KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
+
+
+def commands(study: Study, root: str, first: list[str]) -> list[str]:
+    """Return the commands of a study as they run in the repository: one that prepares its folder, then the stages.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    first
+        Words of the command line that give this study.
+    """
+    python = Path(sys.executable)
+    name = str(python.relative_to(ROOT)) if python.is_relative_to(ROOT) else "python"
+    told = [shlex.join([name, "-m", "studylib", *first, "--prepare-only"])]
+    for stage in graph(study):
+        log = shlex.quote(f"{root}/{stage.under(stage.log)}")
+        command = stage.command(name, "notebooks", root)
+        command = f"{{ {command}; }}" if stage.source else command
+        told.append(f"{command} > {log} 2>&1 && echo complete >> {log}")
+    return told
+
+
+def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
+    """Make the folders ready: refuse or clear earlier outputs, take over the base, write the plan.
+
+    Raises
+    ------
+    InputError
+        The folder holds another study and clobber is off, or is not a hub at all.
+    """
+    provenance.commands_document()
+    root.check_folder()
+    mine, before = root.exists, _before(root)
+    stale = _stale(root)
+    if stale and not clobber and before != study:
+        raise InputError(
+            "hub", f"earlier output {stale}", "a hub without outputs of another run",
+            "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
+        )  # fmt: skip
+    if clobber and mine:
+        _clear(root, before)
+        before = None
+    root.create()
+    if not study.alone and before != study:  # what depends on the plan is not made anew for nothing
+        write_json(root / STUDY, study.model_dump(mode="json"))
+    for folder, run in study.conditions().items():
+        above = Hub(root / study.above(run)).create()
+        if base is not None and not ((above / BASE).is_file() and provenance.sha256(above / BASE) == run.base_sha256):
+            (above / BASE).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(base, above / BASE)
+        write_json(Hub(root / folder).create() / RUN, run.model_dump(mode="json"))
+
+
+def _clear(root: Hub, before: Study | None) -> None:
+    """Delete what an earlier study left, and nothing else: the folders of a hub, in each of its hubs."""
+    for hub in reversed(hubs(root, before) if before else [root]):
+        for name in KEPT:
+            if (hub / name).is_dir():
+                shutil.rmtree(hub / name)
+        with suppress(OSError):  # something else lies there
+            hub.root.rmdir()
+
+
+def hubs(root: Hub, study: Study) -> list[Hub]:
+    """Return all hubs of a study, its own folder and what is shared first."""
+    names = ["."]
+    for folder, run in study.conditions().items():
+        names += [study.above(run), folder]
+    return [Hub(root / name) for name in dict.fromkeys(names)]
+
+
+def _stale(root: Hub) -> str | None:
+    """Return the first earlier output of the folder."""
+    files = (p for name in FOLDERS for p in (root / name).rglob("*") if p.is_file())
+    return min((name for name in map(root.relative, files) if name != MARKS[0]), default=None)
+
+
+def _before(root: Hub) -> Study | None:
+    """Return the study that the folder holds, finished or not."""
+    try:
+        return read_study(root.root)
+    except (StudyError, ValueError):
+        return None
+
+
+def lock(root: Hub) -> FileLock:
+    """Return the study's lock, held; it lies beside its folder, and stays there: another run may be waiting for it.
+
+    Raises
+    ------
+    InputError
+        Another run has it, or the processes of one that was killed still run.
+    """
+    held = FileLock(f"{root.root.resolve()}.lock", timeout=0)
+    try:
+        root.root.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
+        # The guard of a run that was killed ends what is left of it.
+        late = time.monotonic() + WAIT
+        while processes.members(root.root, processes.MARK):
+            if time.monotonic() > late:
+                held.release()
+                raise Timeout(held.lock_file)
+            time.sleep(0.2)
+    except Timeout:
+        told = processes.owner(root.root)
+        raise InputError(
+            "hub", root.root, f"a hub that no other run is writing to{f' ({told})' if told else ''}",
+            "wait for that run, or give another --hub",
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise InputError(
+            "hub", root.root, f"a folder that can be written to ({error.strerror})",
+            "give --hub a folder of yours, such as reports/my-run",
+        ) from error  # fmt: skip
+    return held

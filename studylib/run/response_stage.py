@@ -1,0 +1,78 @@
+"""The last stage of a study of many conditions: 07_response, which reads what every condition left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from studylib.errors import StageError
+from studylib.evidence import report
+from studylib.evidence.response import NAME, judged
+from studylib.io.files import is_complete, tail, write_json
+from studylib.run import processes, provenance
+from studylib.run.cleaning import scrub
+from studylib.run.hub import Hub
+from studylib.run.plan import Stage
+from studylib.run.study import STUDY, Study
+
+FAILED = "analysis/failed.json"
+PAGE = "analysis/response.html"
+
+
+def stage(study: Study, lost: dict[str, str]) -> Stage:
+    """Return the stage, which reads the tables of the conditions that are not lost."""
+    split = judged(study)
+    tables = [
+        f"{folder}/analysis/dose_{run.dose}/{run.view}/{split}/comparison_metrics.csv"
+        for folder, run in study.conditions().items() if folder not in lost
+    ]  # fmt: skip
+    return Stage(
+        8, "07_response", "07_response", {"hub": "."}, [STUDY, FAILED, *tables], [NAME], "cli/phase_g_response.log"
+    )
+
+
+def run(root: Hub, study: Study, lost: dict[str, str], say: Callable[[str], None]) -> None:
+    """Write response.json and response.html, unless they are newer than all that they are made of.
+
+    Parameters
+    ----------
+    lost
+        Reason by folder of the conditions that failed.
+
+    Raises
+    ------
+    StageError
+        The notebook failed.
+    """
+    if lost or not (root / FAILED).is_file():
+        write_json(root / FAILED, lost)
+    elif (root / FAILED).read_text(encoding="utf-8").strip() != "{}":
+        write_json(root / FAILED, {})
+    last = stage(study, lost)
+    if _is_fresh(root, last):
+        return
+    say(f"      {last.name}")
+    for name in (NAME, PAGE):
+        (root / name).unlink(missing_ok=True)
+    log, python = root / last.log, sys.executable
+    command = last.command(python, (provenance.ROOT / "notebooks").as_posix())
+    with processes.guarded(root.root) as environment, log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(
+            command, shell=True, cwd=root.root, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False
+        )
+        if done.returncode == 0:
+            file.write("complete\n")
+    if done.returncode:
+        raise StageError(f"stage {last.name} failed", tail(log, 6000))
+    report.render_page(root / last.executed, root / PAGE, f"Dose-overlap study: {root.root.name}")
+    scrub(root)
+    say(f"  response {PAGE}")
+
+
+def _is_fresh(root: Hub, last: Stage) -> bool:
+    """Return whether the page is there and newer than everything that it reads."""
+    made = root / PAGE
+    if not (made.is_file() and (root / NAME).is_file() and is_complete(root / last.log)):
+        return False
+    return all((root / name).stat().st_mtime <= (root / NAME).stat().st_mtime for name in last.inputs)

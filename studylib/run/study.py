@@ -1,0 +1,157 @@
+"""A study: samples x probes x doses x views x replicates, every arm on each, as one graph of stages."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from studylib.arms.registry import USUAL, check_arms
+from studylib.changes import words_of
+from studylib.design import (
+    DOSES,
+    MAX_REPLICATE,
+    VIEWS,
+    Frozen,
+    check_dose,
+    check_probe,
+    check_sample,
+    check_view,
+)
+from studylib.errors import InputError
+from studylib.io.files import read_json
+from studylib.run.plan import Run, Stage, own_stages, shared_stages, stages
+
+RUN = "plan/run.json"
+STUDY = "plan/study.json"
+
+
+class Study(Frozen):
+    """What is varied, and the arms; equal ones resume an interrupted study."""
+
+    samples: tuple[str, ...] = ("leaves",)
+    probes: tuple[str, ...] = ("zone-plate",)
+    doses: tuple[int, ...] = DOSES
+    views: tuple[str, ...] = tuple(VIEWS)
+    replicates: int = 1
+    arms: tuple[str, ...] = USUAL
+    splits: tuple[str, ...] = ("test",)
+    profile: str = "laptop"
+    backend: str = "torch"
+    base_name: str = ""
+    base_sha256: str = ""
+    changes: dict[str, Any] = Field(default_factory=dict)
+    """Settings that the user changed, by dotted name."""
+    alone: bool = False
+    """Whether it is one condition, whose files lie in the folder itself."""
+
+    @classmethod
+    def checked(cls, **given: Any) -> Study:
+        """Return the study, every value checked, each but once and in a fixed order.
+
+        Raises
+        ------
+        InputError
+            One of them is not accepted, or a list is empty.
+        """
+        for name, check in (
+            ("samples", check_sample), ("probes", check_probe), ("doses", check_dose), ("views", check_view),
+        ):  # fmt: skip
+            values = tuple(dict.fromkeys(check(value) for value in given[name]))
+            if not values:
+                raise InputError(name, values, "at least one", f"give {name.upper()}=...")
+            given[name] = tuple(sorted(values)) if name == "doses" else values
+        number = str(given["replicates"])
+        if not (number.isdecimal() and 1 <= int(number) <= MAX_REPLICATE + 1):
+            expected = f"a whole number from 1 to {MAX_REPLICATE + 1}"
+            raise InputError("replicates", given["replicates"], expected, "give REPLICATES=3")
+        given["replicates"], given["arms"] = int(number), check_arms(given["arms"])
+        study = cls(**given)
+        first = next(iter(study.conditions().values()))
+        Run.checked(**first.model_dump())
+        return study
+
+    @classmethod
+    def of(cls, run: Run) -> Study:
+        """Return the study of one condition."""
+        same = {name: getattr(run, name) for name in Run.model_fields if name in cls.model_fields}
+        varied = {"samples": (run.sample,), "probes": (run.probe,), "doses": (run.dose,), "views": (run.view,)}
+        return cls(**same, **varied, replicates=run.replicate + 1, alone=True)
+
+    def conditions(self) -> dict[str, Run]:
+        """Return the run of every condition by its folder, relative to that of the study."""
+        shared = {name: getattr(self, name) for name in Run.model_fields if name in type(self).model_fields}
+        numbers = range(self.replicates - 1, self.replicates) if self.alone else range(self.replicates)
+        runs = [
+            Run(**shared, sample=sample, probe=probe, dose=dose, view=view, replicate=number)
+            for sample, probe, number, dose, view in product(
+                self.samples, self.probes, numbers, self.doses, self.views
+            )
+        ]  # fmt: skip
+        return {self.folder(run): run for run in runs}
+
+    def options(self, root: str, base: str) -> list[str]:
+        """Return the words of the command line that give this study.
+
+        Parameters
+        ----------
+        root
+            Folder of the study.
+        base
+            Base NPZ; empty for built-in samples.
+        """
+        words = ["--hub", root, "--profile", self.profile, "--backend", self.backend]
+        words += ["--replicates", str(self.replicates)]
+        for name in ("samples", "probes", "doses", "views", "splits", "arms"):
+            words += [f"--{name}", *map(str, getattr(self, name))]
+        words += ["--set", *words_of(self.changes)] if self.changes else []
+        return [*words, "--base", base] if base else words
+
+    def describe(self) -> str:
+        """Return in words what is varied."""
+        if self.alone:
+            return f"dose {self.doses[0]}, {self.views[0]}, {', '.join(self.splits)}, profile {self.profile}"
+        varied = (self.samples, self.probes, map(str, self.doses), self.views)
+        return f"{' x '.join(', '.join(v) for v in varied)} x {self.replicates} replicates, profile {self.profile}"
+
+    def above(self, run: Run) -> str:
+        """Return the folder of what conditions of other doses and views share with this one."""
+        kind = "base" if run.base_sha256 else f"{run.sample}_{run.probe}"
+        return "." if self.alone else f"{kind}_r{run.replicate}"
+
+    def folder(self, run: Run) -> str:
+        """Return the folder of a condition."""
+        return posixpath.normpath(f"{self.above(run)}/{'.' if self.alone else f'dose_{run.dose}_{run.view}'}")
+
+
+def graph(study: Study) -> list[Stage]:
+    """Return all stages, what is shared first; a stage of a condition that is shared links its files from above."""
+    if study.alone:
+        return stages(next(iter(study.conditions().values())))
+    plan: dict[str, Stage] = {}
+    for folder, run in study.conditions().items():
+        above = study.above(run)
+        for stage in shared_stages(run):
+            # Many doses are made in one hub: each has a log of its own.
+            made = replace(stage.at(above), log=f"cli/{stage.name}.log")
+            plan.setdefault(made.key, made)
+            plan[stage.at(folder).key] = stage.at(folder, above)
+        plan |= {stage.at(folder).key: stage.at(folder) for stage in own_stages(run)}
+    return sorted(plan.values(), key=lambda stage: stage.phase)
+
+
+def read_study(root: Path) -> Study:
+    """Return the study of a folder: of many conditions, or of one.
+
+    Raises
+    ------
+    InputError
+        The folder holds neither.
+    """
+    if (root / STUDY).is_file():
+        return Study.model_validate(read_json(root / STUDY, ""))
+    return Study.of(Run.model_validate(read_json(root / RUN, "make dense-evidence")))

@@ -1,0 +1,92 @@
+"""A study of four conditions: what is shared runs once, what did not change runs not again, what fails is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from studylib.evidence.response_schema import Response
+from tests.conftest import studylib
+
+WORDS = (
+    "response", "--profile", "smoke", "--doses", "1000", "100000", "--views", "dense", "sparse", "--arms", "map",
+    "--set", "map.iterations=20", "--cores", "2",
+)  # fmt: skip
+SHARED = "leaves_zone-plate_r0"
+
+
+def run(folder: Path) -> tuple[int, list[str], str]:
+    """Return exit status, the stages that ran, and all that was said."""
+    done = studylib(*WORDS, "--hub", str(folder))
+    ran = re.findall(r"^ {6}(\S*\d\d_\w+)(?:: [\d.]+ s)?$", done.stdout, re.MULTILINE)
+    return done.returncode, ran, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> tuple[Path, tuple[int, list[str], str]]:
+    folder = tmp_path_factory.mktemp("study") / "four"
+    return folder, run(folder)
+
+
+def test_four_conditions_give_one_response(study):
+    folder, (status, ran, said) = study
+    assert status == 0, said
+    assert [name for name in ran if "dose_" not in name.removesuffix("1000")].count(f"{SHARED}/00_design") == 1
+    told = Response.model_validate_json((folder / "analysis/response.json").read_text())
+    assert {(r.dose, r.view, r.arm) for r in told.rows} == {
+        (dose, view, arm) for dose in (1000, 100_000) for view in ("dense", "sparse") for arm in ("MAP", "constant")
+    }
+    assert [w.best for w in told.winners] == ["MAP"] * 4 and not told.failed and len(told.tables) == 4
+    score = {(r.dose, r.view): r.phase_ms_ssim for r in told.rows if r.arm == "MAP"}
+    assert score[100_000, "dense"] > score[1000, "dense"] > score[1000, "sparse"]
+    page = (folder / "analysis/response.html").read_text()
+    assert page.count("data:image/png;base64") >= 4 and not re.search(r"(src|href)=.https?:", page)
+    hub = folder / SHARED / "dose_1000_sparse"
+    assert studylib("verify", "--hub", str(hub)).returncode == 0, "a condition is a hub like any other"
+    design = json.loads((hub / "analysis/design.json").read_text())
+    assert design["arms"]["map"]["iterations"] == 20
+
+
+def test_only_what_changed_runs_again(study):
+    folder, _ = study
+    before = (folder / "analysis/response.json").read_bytes()
+    assert run(folder)[:2] == (0, []) and (folder / "analysis/response.json").read_bytes() == before
+    data = folder / SHARED / "dose_1000_sparse/data/phase_d/dose_1000/sparse/test.npz"
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(bytes(content))
+    status, ran, said = run(folder)
+    assert status == 0 and "again: leaves_zone-plate_r0/dose_1000_sparse/02_overlap" in said, said
+    assert ran and {name.rpartition("/")[0] for name in ran} == {f"{SHARED}/dose_1000_sparse", ""}
+    data = folder / SHARED / "data/phase_c/dose_100000/test.npz"
+    data.touch()
+    status, ran, said = run(folder)
+    mine = {f"{SHARED}/dose_100000_dense", f"{SHARED}/dose_100000_sparse"}
+    assert status == 0 and {name.rpartition("/")[0] for name in ran} == mine | {""}, said
+
+
+def test_a_failed_condition_is_told_with_its_reason_and_the_others_go_on(study):
+    folder, _ = study
+    hub = folder / SHARED / "dose_1000_dense"
+    (hub / "analysis/dose_1000/dense/test/comparison_metrics.csv").unlink()
+    blocked = hub / "notebooks/.05_compare_dose1000_dense_test.part.ipynb"
+    blocked.mkdir()  # papermill cannot write there
+    status, _, said = run(folder)
+    assert status == 1 and "1 of 4 conditions failed" in said, said
+    told = Response.model_validate_json((folder / "analysis/response.json").read_text())
+    assert [f.folder for f in told.failed] == [f"{SHARED}/dose_1000_dense"] and "05_compare" in told.failed[0].reason
+    assert len(told.tables) == 3 and (hub / "analysis/blocker.txt").is_file()
+    assert "conditions failed" in (folder / "analysis/response.html").read_text()
+    blocked.rmdir()
+    status, _, said = run(folder)
+    assert status == 0 and not (hub / "analysis/blocker.txt").exists(), said
+
+
+def test_another_study_is_refused_and_its_folder_left_alone(study):
+    folder, _ = study
+    done = studylib(*WORDS, "--hub", str(folder), "--replicates", "2")
+    assert done.returncode == 2 and "--clobber" in done.stderr
+    assert (folder / "analysis/response.json").is_file()

@@ -1,0 +1,87 @@
+"""The plan of a study: what is shared, where things lie, settings that a user changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from studylib.changes import changed, read_changes, words_of
+from studylib.design import StudyDesign
+from studylib.errors import InputError
+from studylib.run.plan import Run, stages
+from studylib.run.study import Study, graph
+
+GIVEN = {
+    "samples": ["leaves", "phase"], "probes": ["smooth"], "doses": ["1e5", "1000"], "views": ["dense", "sparse"],
+    "replicates": "2", "arms": "map pinn", "splits": ["test"], "profile": "smoke", "backend": "torch",
+}  # fmt: skip
+
+
+def test_what_conditions_share_is_planned_once():
+    plan = graph(Study.checked(**GIVEN))
+    made = [stage for stage in plan if not stage.source]
+    count = {name: sum(s.notebook == name for s in made) for name in {s.notebook for s in made}}
+    # 2 samples x 2 replicates; x 2 doses; x 2 views
+    assert count == {
+        "00_design": 4, "01_generate": 8, "02_overlap": 16, "03_train": 16, "04_reconstruct": 32, "05_compare": 16,
+        "06_evidence": 16,
+    }  # fmt: skip
+    assert len({stage.key for stage in plan}) == len(plan)
+    written = [stage.under(name) for stage in plan for name in (*stage.outputs, stage.log, stage.executed)]
+    assert len(set(written)) == len(written), "two stages write one file"
+    known = set(written)
+    assert all(name in known for stage in plan for name in stage.needs), "a stage reads what none writes"
+
+
+def test_one_condition_is_planned_as_ever():
+    run = Run.checked(dose=1000, view="dense", replicate=3)
+    assert graph(Study.of(run)) == stages(run)
+    assert list(Study.of(run).conditions().items()) == [(".", run)]
+
+
+def test_doses_are_sorted_and_given_but_once():
+    study = Study.checked(**GIVEN | {"doses": ["1e5", "1000", "1000"]})
+    assert study.doses == (1000, 100_000) and study == Study.checked(**GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"replicates": "0"}, "replicates: got '0'"), ({"doses": []}, "DOSES="), ({"samples": ["cat"]}, "sample"),
+        ({"profile": "big"}, "profile"), ({"arms": ""}, "arms"), ({"changes": {"map.tw": 1}}, "map.tw"),
+    ],
+)  # fmt: skip
+def test_a_bad_study_is_refused_by_name(change, expected):
+    with pytest.raises(InputError, match=expected):
+        Study.checked(**GIVEN | change)
+
+
+def test_settings_of_a_file_and_over_them_those_of_the_command_line(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        "ms_ssim_sigma = 0.5\n[map]\ntv = 0.4\niterations = 9\n[pinn.grouping]\ngridsize = 1\n"
+    )
+    given = read_changes(["map.tv=0.2", "sample.scan_step=4"], tmp_path / "mine.toml")
+    design = changed(StudyDesign.for_profile("smoke"), given)
+    assert design.arms["map"] == {"iterations": 9, "tv": 0.2} and design.arms["ptychi"]["epochs"] == 15
+    assert design.arms["pinn"]["grouping"] == {"gridsize": 1} and design.arms["pinn"]["steps"] == 300
+    assert design.sample.scan_step == 4.0 and design.ms_ssim_sigma == 0.5
+    assert read_changes(words_of(given)) == given
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["map.tv"], "name=value"), (["map.tw=1"], "one of .*tv"), (["mop.tv=1"], "an arm"),
+        (["map.tv=cat"], "setting tv: got 'cat'"), (["sample.n_pixels=33"], "multiple of 16"),
+        (["profile=full"], "setting: got 'profile'"), (["doses=[1]"], "setting: got 'doses'"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_none_is_refused_with_what_there_is(words, expected):
+    with pytest.raises(InputError, match=expected):
+        changed(StudyDesign.for_profile("smoke"), read_changes(words))
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "bad.toml").write_text("map = [")
+    for name in ("bad.toml", "absent.toml"):
+        with pytest.raises(InputError, match=f"{name}.*TOML"):
+            read_changes(file=tmp_path / name)
