@@ -16,14 +16,23 @@ REPLICATES ?= 1
 SAMPLE ?= leaves
 PROBE ?= zone-plate
 ARMS ?=
+SET ?=
+SETTINGS ?=
+SAMPLES ?= $(SAMPLE)
+PROBES ?= $(PROBE)
+DOSES ?= 1000 10000 100000
+VIEWS ?= dense sparse
 export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
-	--profile "$(PROFILE)" --backend "$(BACKEND)" --replicate "$(REPLICATE)" --sample "$(SAMPLE)" \
-	--probe "$(PROBE)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") $(if $(CLOBBER),--clobber)
+	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" $(common)
+common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") \
+	$(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
+study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --doses $(DOSES) \
+	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response collect-response collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -42,8 +51,16 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= CLOBBER=1
 	$(run)
+
+response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET=; resumes
+	$(study)
+
+collect-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
+	@$(study) --collect-only
 
 conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1), to docs/conditions.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conditions.py --replicates $(REPLICATES)
@@ -126,5 +143,5 @@ lint: $(VENV)/ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib
 
 clean-hub:  ## delete HUB, if it is a hub of this study
-	@test -f "$(HUB)/plan/run.json" || { echo "error: $(HUB) is no hub (no plan/run.json), nothing deleted" >&2; exit 2; }
+	@test -f "$(HUB)/plan/run.json" -o -f "$(HUB)/plan/study.json" || { echo "error: $(HUB) is no hub (no plan/run.json or plan/study.json), nothing deleted" >&2; exit 2; }
 	rm -rf -- "$(HUB)"

@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
-    commands.add_parser("schema", help="print the JSON Schema of metrics_delta_summary.json")
+    schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
+    schema.add_argument("--of", default="metrics_delta_summary", choices=("metrics_delta_summary", "response"))
     return top
 
 
@@ -189,9 +190,11 @@ def _index(options: argparse.Namespace) -> int:
 def _schema(options: argparse.Namespace) -> int:
     import json
 
-    from studylib.evidence.schema import json_schema
+    from studylib.evidence.response_schema import Response
+    from studylib.evidence.schema import DeltaSummary
 
-    print(json.dumps(json_schema(), indent=2, sort_keys=True))
+    model = Response if options.of == "response" else DeltaSummary
+    print(json.dumps(model.model_json_schema(), indent=2, sort_keys=True))
     return 0
 
 

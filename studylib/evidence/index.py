@@ -34,8 +34,8 @@ class Row:
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the hubs below a folder, two levels deep, by name."""
-    found = (p.parent.parent for pattern in ("*/plan/run.json", "*/*/plan/run.json") for p in folder.glob(pattern))
+    """Return the hubs below a folder, three levels deep (a study, what is shared, a condition), by name."""
+    found = (p.parent.parent for depth in ("*/", "*/*/", "*/*/*/") for p in folder.glob(f"{depth}plan/run.json"))
     return sorted(found)
 
 

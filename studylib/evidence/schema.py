@@ -84,8 +84,3 @@ class DeltaSummary(Strict):
     status: dict[str, dict[str, ArmStatus]]
     """Whether each arm learned, by split and by the arm's name."""
     provenance: Provenance
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of metrics_delta_summary.json."""
-    return DeltaSummary.model_json_schema()

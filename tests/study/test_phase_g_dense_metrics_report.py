@@ -100,9 +100,9 @@ def test_the_published_schema_accepts_the_delta_file(hub):
     import jsonschema
 
     content = writer.write_evidence(hub, 1000, "dense", ["test"])
-    jsonschema.validate(content, schema.json_schema())
+    jsonschema.validate(content, schema.DeltaSummary.model_json_schema())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(content | {"surprise": 1}, schema.json_schema())
+        jsonschema.validate(content | {"surprise": 1}, schema.DeltaSummary.model_json_schema())
 
 
 def test_an_arm_that_did_not_learn_has_no_delta_and_says_so(hub):

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from studylib.errors import InputError, StageError
-from studylib.evidence import schema
+from studylib.evidence import response_schema, schema
 from studylib.io.files import write_json, writing
 from studylib.run import provenance
 from studylib.run.hub import Hub
@@ -72,9 +72,12 @@ def test_not_a_number_is_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_published_schema_is_the_one_in_force():
-    published = json.loads((ROOT / "docs/schemas/metrics_delta_summary.schema.json").read_text())
-    assert published == schema.json_schema(), (
-        "python -m studylib schema > docs/schemas/metrics_delta_summary.schema.json"
+@pytest.mark.parametrize(
+    ("name", "model"), [("metrics_delta_summary", schema.DeltaSummary), ("response", response_schema.Response)]
+)
+def test_the_published_schema_is_the_one_in_force(name, model):
+    published = json.loads((ROOT / f"docs/schemas/{name}.schema.json").read_text())
+    assert published == model.model_json_schema(), (
+        f"python -m studylib schema --of {name} > docs/schemas/{name}.schema.json"
     )
     jsonschema.Draft202012Validator.check_schema(published)
