@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import subprocess
 import sys
 import tempfile
@@ -138,14 +139,14 @@ def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Sa
     unfit: dict[str, None] = {}
     lost: dict[str, str] = {}
     plan = graph(study)
-    for number, (folder, run) in enumerate(study.conditions().items(), start=1):
+    for number, folder in enumerate(study.conditions(), start=1):
         hub = Hub(root / folder)
         mine = [stage for stage in plan if stage.hub == folder]
-        broken = [stage for stage in failed if stage.hub in (folder, study.above(run))]
+        broken = concerned(failed, mine)
         try:
             if broken:
                 error = StageError(f"stage {broken[0].key} failed", tail(root / broken[0].under(broken[0].log), 6000))
-                write_blocker(hub, error, broken[0].command("python", "notebooks"), broken[0].log)
+                write_blocker(hub, error, broken[0].command("python", "notebooks"), broken[0].under(broken[0].log))
                 raise error
             if not all(is_complete(hub / stage.log) for stage in mine):
                 raise StageError("not all of its stages ran", told)
@@ -170,6 +171,12 @@ def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Sa
         raise StageError(f"{many}, first {first}: {lost[first]}", told)
     say("SUCCESS: All conditions completed")
     return list(unfit)
+
+
+def concerned(failed: list[Stage], mine: list[Stage]) -> list[Stage]:
+    """Return the failed stages that a condition with these stages needs: its own, and shared ones that it links."""
+    shared = {posixpath.normpath(f"{stage.source}/{stage.name}") for stage in mine if stage.source}
+    return [stage for stage in failed if stage in mine or stage.key in shared]
 
 
 def _writer(log: TextIO) -> Say:

@@ -7,6 +7,7 @@ import pytest
 from studylib.changes import changed, read_changes, words_of
 from studylib.design import StudyDesign
 from studylib.errors import InputError
+from studylib.run.engine import concerned
 from studylib.run.plan import Run, stages
 from studylib.run.study import Study, graph
 
@@ -30,6 +31,14 @@ def test_what_conditions_share_is_planned_once():
     assert len(set(written)) == len(written), "two stages write one file"
     known = set(written)
     assert all(name in known for stage in plan for name in stage.needs), "a stage reads what none writes"
+
+
+def test_a_shared_stage_that_fails_concerns_the_conditions_that_link_it():
+    plan = graph(Study.checked(**GIVEN))
+    failed = [s for s in plan if s.key == "phase_smooth_r1/01_generate_dose1000"]
+    hubs = {s.hub for s in plan if s.notebook == "02_overlap"}
+    lost = {hub for hub in hubs if concerned(failed, [s for s in plan if s.hub == hub])}
+    assert lost == {"phase_smooth_r1/dose_1000_dense", "phase_smooth_r1/dose_1000_sparse"}
 
 
 def test_one_condition_is_planned_as_ever():
