@@ -1,7 +1,8 @@
 """MAP: the most probable object under a Poisson likelihood and a total-variation prior.
 
 The gradient of the likelihood is written out (one FFT and one inverse FFT for each pattern and iteration); Adam
-descends on the complex object, all patterns at once, with a step that decays to zero.
+descends on the complex object, all patterns at once, with a step that decays to zero, and again from there with the
+first step (warm restarts), until a round gains nothing any more.
 
 References
 ----------
@@ -9,13 +10,14 @@ Thibault, Guizar-Sicairos, Maximum-likelihood refinement for coherent diffractiv
 (2012), eqs. 3 and 8 (the likelihood of the counts and its gradient).
 Rudin, Osher, Fatemi, Nonlinear total variation based noise removal algorithms, Physica D 60, 259 (1992).
 Kingma, Ba, Adam: a method for stochastic optimization, ICLR (2015).
+Loshchilov, Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR (2017).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ from studylib.errors import StageError
 from studylib.reconstruction import Reconstruction, peak_memory_mib
 from studylib.scan import Scan
 
+if TYPE_CHECKING:
+    import torch
+
 
 class MapSettings(Frozen):
     """Settings of the MAP solver."""
@@ -40,11 +45,15 @@ class MapSettings(Frozen):
     """Weight of the total variation of the amplitude, as a multiple of the phase's; 1 is the isotropic total variation
     of the complex object. Larger values suit objects whose phase varies more than their amplitude."""
     iterations: int = Field(200, ge=1)
-    """Iterations at the most."""
+    """Iterations of a round at the most."""
+    rounds: int = Field(10, ge=1)
+    """Rounds at the most."""
+    least_gain: float = Field(1e-3, ge=0)
+    """The solver ends with the first round that lowers the objective by less than this, in nats per object pixel."""
     rate: float = Field(0.05, gt=0)
-    """First step of Adam, in units of the object's modulus; it decays to zero as a cosine."""
+    """First step of Adam in a round, in units of the object's modulus; it decays to zero as a cosine."""
     tolerance: float = Field(1e-6, ge=0)
-    """The solver stops when the objective falls by less than this share of its whole fall within ten iterations."""
+    """A round ends when the objective falls by less than this share of its whole fall within ten iterations."""
 
 
 def solve(
@@ -85,9 +94,27 @@ def solve(
     likelihood = Likelihood(scan, background_share)
     start = torch.from_numpy(first_object(scan, first)).to(likelihood.device)
     image = torch.view_as_real(start).clone().requires_grad_(True)
+    losses = list[float]()
+    for number in range(settings.rounds):
+        shown = name if number == 0 else f"{name}, round {number + 1}"
+        told, objective = _round(likelihood, image, settings, settings.tv * scan.fluence**0.5, shown)
+        losses += told
+        if objective[0] - min(objective[-10:]) < settings.least_gain * image[..., 0].numel():
+            break
+    found = torch.view_as_complex(image.detach()).cpu().numpy()
+    if not np.isfinite(found).all():
+        raise StageError(f"{name} diverged: its object holds NaN or infinity")
+    return found, losses
+
+
+def _round(
+    likelihood: Likelihood, image: torch.Tensor, settings: MapSettings, weight: float, name: str
+) -> tuple[list[float], list[float]]:
+    """Descend once with a step that decays to zero; return loss per value and objective of every iteration."""
+    import torch
+
     optimiser = torch.optim.Adam([image], settings.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
-    weight = settings.tv * scan.fluence**0.5
     losses, objective = list[float](), list[float]()
     with progress.bar(settings.iterations, name, "iteration") as bar:
         for _ in range(settings.iterations):
@@ -103,10 +130,7 @@ def solve(
             bar.update(1)
             if _stalled(objective, settings.tolerance):
                 break
-    found = torch.view_as_complex(image.detach()).cpu().numpy()
-    if not np.isfinite(found).all():
-        raise StageError(f"{name} diverged: its object holds NaN or infinity")
-    return found, losses
+    return losses, objective
 
 
 def _stalled(objective: list[float], tolerance: float, span: int = 10) -> bool:
