@@ -70,7 +70,7 @@ def test_settings_of_a_file_and_over_them_those_of_the_command_line(tmp_path):
     )
     given = read_changes(["map.tv=0.2", "sample.scan_step=4"], tmp_path / "mine.toml")
     design = changed(StudyDesign.for_profile("smoke"), given)
-    assert design.arms["map"] == {"iterations": 9, "tv": 0.2} and design.arms["ptychi"]["epochs"] == 15
+    assert design.arms["map"] == {"iterations": 9, "rounds": 1, "tv": 0.2} and design.arms["ptychi"]["epochs"] == 15
     assert design.arms["pinn"]["grouping"] == {"gridsize": 1} and design.arms["pinn"]["steps"] == 300
     assert design.sample.scan_step == 4.0 and design.ms_ssim_sigma == 0.5
     assert read_changes(words_of(given)) == given
