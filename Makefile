@@ -54,11 +54,10 @@ sparse-evidence: $(VENV)/ready  ## the same for view sparse
 evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= CLOBBER=1
 	$(run)
 
-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+response collect-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET=; resumes
 	$(study)
 
-collect-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
 	@$(study) --collect-only
 

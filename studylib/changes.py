@@ -90,14 +90,25 @@ def changed(design: StudyDesign, changes: Mapping[str, Any]) -> StudyDesign:
             _known(name, part, set(StudyDesign.model_fields) - set(FIXED))
             content[part] = value
     try:
-        new = StudyDesign.model_validate(content)
-        for key, own in new.arms.items():
-            arm(key).settings(**own)
+        return validated(content)
     except ValidationError as error:
         told = error.errors()[0]
         where = ".".join(map(str, told["loc"]))
-        raise InputError(f"setting {where}", told["input"], f"{told['msg']}", EXAMPLE) from error
-    return new
+        raise InputError(f"setting {where}", told["input"], told["msg"], EXAMPLE) from error
+
+
+def validated(content: Any) -> StudyDesign:
+    """Return the design of plain values, the settings of its arms checked too.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A field that there is not, or a value that is not accepted.
+    """
+    design = StudyDesign.model_validate(content)
+    for key, own in design.arms.items():
+        arm(key).settings(**own)
+    return design
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from studylib.design import CHANNELS
 from studylib.evidence import summary
+from studylib.evidence.deltas import MINE, judged
 from studylib.evidence.response_schema import (
     AtEqualFluence,
     Delta,
@@ -31,7 +32,6 @@ from studylib.run.study import Study
 NAME = "analysis/response.json"
 LEVELS = (0.8, 0.9)
 """MS-SSIM of the phase that the needed dose is told for."""
-MINE = "PtychoPINN"
 
 
 def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
@@ -47,25 +47,20 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
     StageError
         A table is missing or incomplete.
     """
-    rows, tables = [], {}
+    rows, tables, split = [], {}, judged(study.splits)
     for folder, run in study.conditions().items():
         if folder not in failed:
-            table = Hub(root / folder).comparison(run.dose, run.view, judged(study)) / "comparison_metrics.csv"
-            rows += list(_rows(Hub(root / folder), run, judged(study)))
+            table = Hub(root / folder).comparison(run.dose, run.view, split) / "comparison_metrics.csv"
+            rows += list(_rows(Hub(root / folder), run, split))
             tables[root.relative(table)] = provenance.sha256(table)
     points = curves(rows)
     told = Response(
-        generated_at=provenance.utc_now(), study=study.model_dump(mode="json"), split=judged(study), rows=rows,
+        generated_at=provenance.utc_now(), study=study.model_dump(mode="json"), split=split, rows=rows,
         points=points, deltas=deltas(rows), needed=list(_needed(points)), equal_fluence=list(_equal_fluence(points)),
         winners=winners(rows), failed=[Failed(folder=f, reason=r) for f, r in failed.items()], tables=tables,
     )  # fmt: skip
     write_json(root / NAME, told.model_dump(mode="json"))
     return told
-
-
-def judged(study: Study) -> str:
-    """Return the split that the response is of."""
-    return "test" if "test" in study.splits else study.splits[0]
 
 
 def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:

@@ -55,7 +55,7 @@ def dose_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
     columns = [view for view in VIEWS if any(p.view == view for p in points)]
     return _grid(
         points, _kinds(points), columns, lambda p, view: p.view == view, lambda p: p.dose,
-        ("photons per pattern", LABELS[metric], "{} overlap"), metric,
+        ("photons per pattern", LABELS[metric], "{} overlap"), metric, "log",
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def overlap_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
     columns = sorted({p.dose for p in points})
     return _grid(
         points, _kinds(points), columns, lambda p, dose: p.dose == dose, lambda p: VIEWS[p.view],
-        ("overlap of neighbouring probes", LABELS[metric], "{:,} photons per pattern"), metric,
+        ("overlap of neighbouring probes", LABELS[metric], "{:,} photons per pattern"), metric, "linear",
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
 
 def _grid(
     points: list[Point], kinds: list[tuple[str, str]], columns: list[Any], belongs: Callable[[Point, Any], bool],
-    x: Callable[[Point], float], words: tuple[str, str, str], metric: str,
+    x: Callable[[Point], float], words: tuple[str, str, str], metric: str, scale: str,
 ) -> Figure:  # fmt: skip
     figure = Figure(
         figsize=(3.2 * max(len(columns), 1) + 1.6, 2.6 * max(len(kinds), 1) + 0.7), dpi=110, layout="constrained"
@@ -101,8 +101,7 @@ def _grid(
         for name in _order({p.arm for p in points}):
             some = [p for p in points if (p.sample, p.probe) == kind and p.arm == name and belongs(p, value)]
             _line(axes, sorted(some, key=x), x, ":" if name == CONSTANT else "-", name)
-        if "dose" in words[2] or "photons" in words[0]:
-            axes.set_xscale("log")
+        axes.set_xscale(scale)
         if metric == "seconds":
             axes.set_yscale("log")
         axes.grid(alpha=0.3)

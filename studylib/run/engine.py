@@ -71,7 +71,7 @@ def _phases(root: Hub, study: Study, cores: int, say: Say) -> list[str]:
             first = failed[0] if failed else None
             command, log = (first.command("python", "notebooks"), first.log) if first else ("snakemake", LOG)
             raise StageError(f"stage {first.name if first else 'unknown'} failed", told)
-        return finish(root, say) if study.alone else _finish_all(root, study, failed, told, say)
+        return finish(root, say) if study.alone else _finish_all(root, study, plan, failed, told, say)
     except processes.Interrupted as error:
         write_text(root / BLOCKER, f"{provenance.utc_now()} {error.args[0]}\nhub log: {LOG}\n")
         say(f"INTERRUPTED: {error.args[0]}")
@@ -128,7 +128,7 @@ def _run_graph(root: Hub, plan: list[Stage], cores: int, say: Say, keep_going: b
     return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
 
 
-def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Say) -> list[str]:
+def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage], told: str, say: Say) -> list[str]:
     """Finish every condition whose evidence is there, say of the others why it is not, and draw the curves.
 
     Raises
@@ -138,7 +138,6 @@ def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Sa
     """
     unfit: dict[str, None] = {}
     lost: dict[str, str] = {}
-    plan = graph(study)
     for number, folder in enumerate(study.conditions(), start=1):
         hub = Hub(root / folder)
         mine = [stage for stage in plan if stage.hub == folder]
@@ -151,7 +150,7 @@ def _finish_all(root: Hub, study: Study, failed: list[Stage], told: str, say: Sa
             if not all(is_complete(hub / stage.log) for stage in mine):
                 raise StageError("not all of its stages ran", told)
             with (hub / LOG).open("a", encoding="utf-8") as log:
-                names = _outcome(hub) if _is_finished(hub, mine) else finish(hub, _writer(log))
+                names = list(_unfit(hub)) if _is_finished(hub, mine) else finish(hub, _writer(log))
             unfit |= dict.fromkeys(names)
             say(
                 f"      {number}/{len(study.conditions())} {folder}: {', '.join(names) or 'all arms'} "
@@ -219,17 +218,14 @@ def finish(hub: Hub, say: Say) -> list[str]:
     ):  # fmt: skip
         say(f"  {what:<7} {path}")
     say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())
-    for name, told in _unfit(hub).items():
+    unfit = _unfit(hub)
+    for name, told in unfit.items():
         say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
-    return _outcome(hub)
+    return list(unfit)
 
 
 def _unfit(hub: Hub) -> dict[str, dict[str, str]]:
     """Return what is said of the arms that did not learn."""
     status = read_json(hub / DELTAS, "run 06_evidence")["status"]
     return {name: told for split in status.values() for name, told in split.items() if told["status"] != "ok"}
-
-
-def _outcome(hub: Hub) -> list[str]:
-    return list(_unfit(hub))

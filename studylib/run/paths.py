@@ -29,6 +29,11 @@ def phase_f(dose: int, view: str, split: str, key: str) -> str:
     return f"data/phase_f/dose_{dose}/{view}/{split}/{key}/reconstruction.npz"
 
 
+def stamp(stage: str) -> str:
+    """Return the stamp of a finished stage."""
+    return f"analysis/stages/{stage}.json"
+
+
 def comparison(dose: int, view: str, split: str) -> str:
     """Return the folder of a comparison."""
     return f"analysis/dose_{dose}/{view}/{split}"

@@ -175,7 +175,7 @@ class Stage:
         Data as relative symbolic links: hard ones share their time with the original, and Snakemake sets that anew.
         """
         here, there = (posixpath.normpath(f"{root}/{hub}") for hub in (self.hub, self.source))
-        stamp = f"analysis/stages/{self.name}.json"
+        stamp = paths.stamp(self.name)
         folders = sorted({posixpath.dirname(f"{here}/{name}") for name in (*self.outputs, self.executed, stamp)})
         words = [["mkdir", "-p", *folders]]
         for name in self.outputs:

@@ -79,11 +79,14 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
 def _clear(root: Hub, before: Study | None) -> None:
     """Delete what an earlier study left, and nothing else: the folders of a hub, in each of its hubs."""
     for hub in reversed(hubs(root, before) if before else [root]):
+        if not hub.exists:
+            continue
         for name in KEPT:
             if (hub / name).is_dir():
                 shutil.rmtree(hub / name)
-        with suppress(OSError):  # something else lies there
-            hub.root.rmdir()
+        if hub != root:
+            with suppress(OSError):  # something else lies there
+                hub.root.rmdir()
 
 
 def hubs(root: Hub, study: Study) -> list[Hub]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from studylib.errors import InputError
 from studylib.io.files import read_json, write_json
+from studylib.run import paths
 from studylib.run.hub import Hub
 
 PACKAGES = (
@@ -111,7 +112,7 @@ def stamp(
 
 def stamp_path(hub: Hub, stage: str) -> Path:
     """Return the file of a stage's stamp."""
-    return hub / f"analysis/stages/{stage}.json"
+    return hub / paths.stamp(stage)
 
 
 def stamps(hub: Hub) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import sys
 import time
 
 from studylib.io.files import is_complete, read_json, tail
+from studylib.run import paths
 from studylib.run.hub import Hub
 from studylib.run.plan import PHASES, Stage
 
@@ -32,7 +33,7 @@ class Reporter:
             self._banners(stage.phase)
         for stage in [s for s in self.running if is_complete(self.hub / s.under(s.log))]:
             self.running.remove(stage)
-            record = self.hub / stage.under(f"analysis/stages/{stage.name}.json")
+            record = self.hub / stage.under(paths.stamp(stage.name))
             seconds = f": {read_json(record, '')['seconds']:.1f} s" if record.is_file() else ""
             self.say(f"      {stage.key}{seconds}")
 

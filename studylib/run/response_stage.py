@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from studylib.errors import StageError
 from studylib.evidence import report
-from studylib.evidence.response import NAME, judged
-from studylib.io.files import is_complete, tail, write_json
-from studylib.run import processes, provenance
+from studylib.evidence.deltas import judged
+from studylib.evidence.response import NAME
+from studylib.io.files import is_complete, read_json, tail, write_json
+from studylib.run import paths, processes, provenance
 from studylib.run.cleaning import scrub
 from studylib.run.hub import Hub
 from studylib.run.plan import Stage
@@ -22,9 +23,9 @@ PAGE = "analysis/response.html"
 
 def stage(study: Study, lost: dict[str, str]) -> Stage:
     """Return the stage, which reads the tables of the conditions that are not lost."""
-    split = judged(study)
+    split = judged(study.splits)
     tables = [
-        f"{folder}/analysis/dose_{run.dose}/{run.view}/{split}/comparison_metrics.csv"
+        f"{folder}/{paths.comparison(run.dose, run.view, split)}/comparison_metrics.csv"
         for folder, run in study.conditions().items() if folder not in lost
     ]  # fmt: skip
     return Stage(
@@ -45,10 +46,8 @@ def run(root: Hub, study: Study, lost: dict[str, str], say: Callable[[str], None
     StageError
         The notebook failed.
     """
-    if lost or not (root / FAILED).is_file():
+    if lost or not (root / FAILED).is_file() or read_json(root / FAILED, ""):
         write_json(root / FAILED, lost)
-    elif (root / FAILED).read_text(encoding="utf-8").strip() != "{}":
-        write_json(root / FAILED, {})
     last = stage(study, lost)
     if _is_fresh(root, last):
         return

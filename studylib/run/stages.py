@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from studylib import samples
-from studylib.arms.registry import arm, settings_of
-from studylib.changes import Changes, changed
+from studylib.arms.registry import settings_of
+from studylib.changes import Changes, changed, validated
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import SPLITS, VIEWS, StudyDesign
 from studylib.errors import InputError, StageError
@@ -58,14 +58,12 @@ def read_design(hub: Hub, profile: str) -> StudyDesign:
     """
     content = read_json(hub / "analysis/design.json", "run notebook 00_design first (make dense-evidence)")
     try:
-        design = StudyDesign.model_validate(content)
-        for key, own in design.arms.items():
-            arm(key).settings(**own)
+        design = validated(content)
     except ValidationError as error:
         told = error.errors()[0]
         raise StageError(
             f"the hub was designed by another version of the study ({'.'.join(map(str, told['loc']))}: {told['msg']}): "
-            f"use another hub"
+            "use another hub"
         ) from error
     if design.profile != profile:
         raise StageError(f"the hub was designed with profile {design.profile}, not {profile}: use another hub")
