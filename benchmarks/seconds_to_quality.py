@@ -27,6 +27,8 @@ LENGTHS: dict[str, tuple[str, tuple[int, ...]]] = {
     "map": ("iterations", (10, 15, 20, 30, 45, 70, 100, 150)),
     "ptychi": ("epochs", (3, 5, 8, 12, 20, 30, 50, 80)),
 }
+ONE_RUN: dict[str, dict[str, Any]] = {"map": {"rounds": 1}, "ptychi": {"first_epochs": 0}}
+"""What makes the length of a run that number alone."""
 
 
 def curve(key: str, condition: tuple[str, str, int, str]) -> list[tuple[int, float, float]]:
@@ -36,7 +38,7 @@ def curve(key: str, condition: tuple[str, str, int, str]) -> list[tuple[int, flo
     field, lengths = LENGTHS[key]
     out: list[tuple[int, float, float]] = []
     for n in lengths:
-        changed: dict[str, Any] = {field: n} | ({"first_epochs": 0} if key == "ptychi" else {})
+        changed = {field: n} | ONE_RUN[key]
         result = arm(key).reconstruct(scan, settings.model_copy(update=changed), SEEDS)
         out.append((n, result.seconds, by_truth(result.object, source, scan)["phase"] or 0.0))
         print(*condition, key, *out[-1], flush=True)
