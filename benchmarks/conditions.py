@@ -101,7 +101,8 @@ def rows(condition: Condition, comparison: Comparison, scan: Any) -> list[dict[s
             "fluence": scan.fluence, "least_light": comparison.registration["box"]["least_share_of_the_mean"],
             "positions": len(scan.positions), "commit": (git_state()[0] or "none")[:10],
         }  # fmt: skip
-        out.append({c: _text(row[c]) for c in COLUMNS})
+        never = {c: "inf" for c in ("phase_frc50", "amplitude_frc50") if row[c] is None and row[c[:-5] + "ms_ssim"]}
+        out.append({c: _text(row[c]) for c in COLUMNS} | never)
     return out
 
 
@@ -129,7 +130,7 @@ def pivot(table: list[dict[str, str]], column: str, digits: int, best: Callable[
         values = {n: [float(r[column]) for r in rows.get(n, []) if r[column]] for n in names}
         means = {n: sum(v) / len(v) for n, v in values.items() if v}
         winner = best(means.values()) if means else None
-        told = [f"{means[n]:.{digits}f}" if n in means else "-" for n in names]
+        told = [_number(str(means.get(n, "")), digits) for n in names]
         told = [f"**{t}**" if n in means and means[n] == winner else t for n, t in zip(names, told, strict=True)]
         unfit = [n for n in names if any(r["status"] not in ("ok", "reference") for r in rows.get(n, []))]
         told = [f"{t} (!)" if n in unfit else t for n, t in zip(names, told, strict=True)]
@@ -173,6 +174,8 @@ def page(table: list[dict[str, str]]) -> str:
 
 
 def _number(text: str, digits: int) -> str:
+    if text == "inf":
+        return "> 1"  # the ring correlation stays above 0.5 up to Nyquist
     return f"{float(text):.{digits}f}" if text else "-"
 
 

@@ -69,7 +69,7 @@ def score_table(hub: Hub) -> HTML:
                 {"split": job["split"], "model": model}
                 | {f"{LABELS[k]} {c}": _cell(m[k][c], 4) for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
                 | {"MS-SSIM phase, no blur": _cell(m["ms_ssim_raw"]["phase"], 4)}
-                | {"FRC50 phase": _cell(m["frc50"]["phase"], 3)}
+                | {"FRC50 phase": "> 1" if _never_falls(m) else _cell(m["frc50"]["phase"], 3)}
                 | {"seconds": _cell(m.get("computation_time_s", {}).get("value"), 1)}
                 | {"MiB": _cell(m.get("peak_memory_mib", {}).get("value"), 0)}
                 | {"status": job["arms"].get(model, {"status": "reference"})["status"]}
@@ -91,6 +91,11 @@ def remarks(hub: Hub) -> HTML:
 
 def _cell(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _never_falls(metrics: dict[str, dict[str, float | None]]) -> bool:
+    """Return whether the ring correlation of the phase stays above 0.5 up to Nyquist."""
+    return metrics["frc50"]["phase"] is None and metrics["ms_ssim"]["phase"] is not None
 
 
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:

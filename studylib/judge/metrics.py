@@ -133,20 +133,27 @@ class RingCorrelation:
     pixels: NDArray[np.int64]
 
     def crossing(self, threshold: float | NDArray[np.float64] = 0.5) -> float | None:
-        """Return the frequency where the curve first falls below the threshold; None if it never does.
+        """Return the frequency where the curve first falls from above the threshold to below it.
+
+        The first rings may be below: a periodic object has no power in them, and any ramp of the image rules there.
 
         Parameters
         ----------
         threshold
             One for all rings (0.5 against the truth), or one for each (`half_bit`, between independent halves).
+
+        Returns
+        -------
+        None if the curve does not fall below once it was above, the first ring's frequency if it is above nowhere.
         """
         above = self.correlation - threshold
-        below = np.flatnonzero(above < 0)
+        if not (above >= 0).any():
+            return float(self.frequency[0])
+        first = int(np.argmax(above >= 0))
+        below = np.flatnonzero(above[first:] < 0)
         if len(below) == 0:
             return None
-        i = int(below[0])
-        if i == 0:
-            return float(self.frequency[0])
+        i = first + int(below[0])
         (x0, x1), (y0, y1) = self.frequency[i - 1 : i + 1], above[i - 1 : i + 1]
         return float(x0 + y0 / (y0 - y1) * (x1 - x0))
 

@@ -64,6 +64,28 @@ def test_frc_falls_where_the_image_was_blurred(pair):
     assert crossing is not None and 0 < crossing < 0.5
 
 
+def test_the_crossing_is_a_fall_from_above_to_below():
+    """A Siemens star has no power in the first rings: an image may disagree there and resolve the finest spokes."""
+
+    def crossing(*correlation):
+        n = len(correlation)
+        rings = metrics.RingCorrelation((np.arange(n) + 0.5) / n, np.array(correlation), np.full(n, 100))
+        return rings.crossing(0.5)
+
+    assert crossing(0.2, 0.4, 0.9, 0.7, 0.3, 0.8, 0.1) == pytest.approx(4 / 7)
+    assert crossing(0.9, 0.7, 0.3, 0.8) == pytest.approx(2 / 4)
+    assert crossing(0.1, 0.2, 0.4, 0.3) == pytest.approx(0.5 / 4), "agrees nowhere: the first ring"
+    assert crossing(0.3, 0.9, 0.8) is None, "never falls again"
+
+
+def test_a_faint_ramp_takes_no_resolution_from_a_star():
+    rows, columns = np.indices((160, 160)) - 79.5
+    star = np.where(np.cos(24 * np.arctan2(rows, columns)) > 0, 0.4, -0.4)
+    curve = metrics.frc(star + 0.002 * rows, star)
+    assert curve.correlation[0] < 0.5, "no power of the star there: the ramp rules"
+    assert curve.crossing() is None
+
+
 def test_half_a_bit_is_a_threshold_between_halves():
     """Two halves that share only noise fall below it at once, two that share everything never do."""
     generator = np.random.default_rng(3)
