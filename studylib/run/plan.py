@@ -30,6 +30,7 @@ from studylib.design import (
 )
 from studylib.errors import InputError
 from studylib.run import paths
+from studylib.run.resources import Resources, resources
 
 
 class Run(Frozen):
@@ -143,9 +144,19 @@ class Stage:
         return posixpath.normpath(f"{self.hub}/{name}")
 
     @property
+    def resources(self) -> Resources:
+        """Return memory, time and GPUs that it asks for."""
+        return resources(self.notebook, str(self.parameters.get("profile", "laptop")))
+
+    @property
     def key(self) -> str:
         """Return a name that no other stage of the study has."""
         return self.under(self.name)
+
+    @property
+    def rule(self) -> str:
+        """Return the name of its rule in the graph."""
+        return self.key.replace("-", "_").replace("/", "__")
 
     @property
     def executed(self) -> str:
