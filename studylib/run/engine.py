@@ -19,10 +19,10 @@ from studylib.io.files import is_complete, read_json, tail, write_text
 from studylib.run import cluster, processes, provenance, response_stage
 from studylib.run.cleaning import clean, scrub
 from studylib.run.hub import LOG, Hub
-from studylib.run.mend import mend
-from studylib.run.plan import Stage
+from studylib.run.mend import mend, refuse_to_mix
 from studylib.run.preparation import hubs, lock, prepare
 from studylib.run.reporter import Reporter, follow
+from studylib.run.stage import Stage
 from studylib.run.study import Study, graph
 
 BLOCKER = "analysis/blocker.txt"
@@ -53,13 +53,14 @@ def execute(
     Raises
     ------
     InputError
-        The folder cannot be used.
+        The folder cannot be used, or holds images that other code made.
     StageError
         A stage failed, or the verification did.
     """
     where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in graph(study)))
     with processes.signals(), lock(root):
         prepare(root, study, base, clobber)
+        refuse_to_mix(root, graph(study))
         with (root / LOG).open("a", encoding="utf-8") as log:
             return _phases(root, study, where, lambda line: _say(log, line))
 
