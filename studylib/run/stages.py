@@ -99,7 +99,7 @@ def generate(
     )
     stamp(
         hub, plan.generation_stage(run), seconds=time.perf_counter() - start,
-        parameters={"seed": seed, "base": source.name},
+        parameters={"seed": seed, "base": Path(base).name or source.name},
     )  # fmt: skip
     return scans
 
