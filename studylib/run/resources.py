@@ -1,6 +1,6 @@
 """What a stage needs of a machine: the memory and the time that a scheduler is asked for.
 
-Measured on the laptop profile (docs/cluster.md; the stamps of every hub have its own figures), then doubled for memory and
+Measured on the laptop profile (docs/cluster.md; the stamps of a hub have its own figures), then doubled for memory and
 multiplied by six for time: a job that asks for too little is killed, one that asks for more waits a little longer.
 """
 
