@@ -75,9 +75,7 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             (above / BASE).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(base, above / BASE)
         hub = Hub(root / folder).create()
-        if (
-            base is not None and not (hub / BASE).is_file()
-        ):  # a condition's stamps name it, so it is there to be checked
+        if base is not None and not (hub / BASE).is_file():  # a condition's stamps name it
             (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
             (hub / BASE).symlink_to(os.path.relpath(above / BASE, (hub / BASE).parent))
         write_json(hub / RUN, run.model_dump(mode="json"))
