@@ -18,6 +18,7 @@ PROBE ?= zone-plate
 ARMS ?=
 SET ?=
 SETTINGS ?=
+WORKFLOW_PROFILE ?= local
 SAMPLES ?= $(SAMPLE)
 PROBES ?= $(PROBE)
 DOSES ?= 1000 10000 100000
@@ -27,12 +28,12 @@ export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
 	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" $(common)
 common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") \
-	$(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
+	--workflow-profile "$(WORKFLOW_PROFILE)" $(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
 study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --doses $(DOSES) \
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response collect-response collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response collect-response collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -51,11 +52,11 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
 response collect-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
-response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET=; resumes
+response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 
 collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
@@ -81,8 +82,11 @@ collect: $(VENV)/ready  ## print every command of the run, to be run by hand; wr
 
 # Two tests side by side, one thread each: two threads each on two cores wait for one another.
 test: $(VENV)/ready  ## all tests, the stage notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/cluster
 	$(MAKE) nbval
+
+test-cluster: $(VENV)/ready  ## a study on a SLURM of this machine, wants Debian's slurm-wlm and munge
+	$(BIN)/python -m pytest tests/cluster
 
 NBVAL = $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 -p no:cacheprovider
 papermill = $(BIN)/python -m papermill --no-progress-bar notebooks/$(1).ipynb reports/scratch/notebooks/$(1)_$(2).ipynb -p arm $(2)

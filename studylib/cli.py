@@ -75,6 +75,9 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, such as map.tv=0.4")
     command.add_argument("--settings", default="", help="TOML file of settings, such as a table [map] with tv = 0.4")
     command.add_argument("--cores", type=_cores, default=os.cpu_count() or 2, help="processor cores to use")
+    command.add_argument(
+        "--workflow-profile", default="local", help="where stages run: local, slurm or a folder (docs/cluster.md)"
+    )
     command.add_argument("--clobber", action="store_true", help="delete earlier outputs of the hub")
     command.add_argument("--collect-only", action="store_true", help="print the papermill commands, write nothing")
     command.add_argument(
@@ -143,7 +146,7 @@ def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
         _existing(options.hub)
         unfit = engine.finish(root, print)
     else:
-        unfit = engine.execute(root, study, base, options.clobber, options.cores)
+        unfit = engine.execute(root, study, base, options.clobber, options.cores, options.workflow_profile)
     return UNFIT if unfit else 0
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -51,6 +53,16 @@ def studylib(*arguments: str, **environment: str) -> subprocess.CompletedProcess
         [sys.executable, "-m", "studylib", *arguments],
         capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, check=False,
     )  # fmt: skip
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Return whether a condition holds before so many seconds are over."""
+    late = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > late:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -85,10 +85,10 @@ class PtychoPINN(Network):
         return train_pinn(scan, settings.grouping, settings, seeds.training, seeds.grouping)
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return networks without and with skip connections, and with thinned counts."""
-        if best is not None:
-            return []
-        return [{"skips": False}, {"skips": True}, {"skips": True, "thinning": 0.1}]
+        """Return networks without and with skip connections, on all and on thinned counts, then on fewer still."""
+        if best is None:
+            return [{"skips": skips, "thinning": share} for share in (0.0, 0.1) for skips in (False, True)]
+        return [{**best, "thinning": 0.3}] if best["thinning"] else []
 
     def reconstruct(
         self,

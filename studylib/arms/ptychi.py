@@ -69,7 +69,7 @@ class PtyChi(Arm):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Reconstruct with LSQML.
+        """Reconstruct with LSQML; of the second half of a run the epoch with the least loss counts.
 
         Raises
         ------
@@ -82,11 +82,16 @@ class PtyChi(Arm):
         with progress.bar(settings.first_epochs + settings.epochs, self.name, "epoch") as bar:
             for part in _schedule(settings):
                 task = _task(_options(part, seeds.iteration, len(scan.positions)), scan, image)
-                for _ in range(part.epochs):
+                least = np.inf
+                for epoch in range(1, part.epochs + 1):
                     task.run(1)
                     loss.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
                     bar.update(1)
-                image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
+                    # Momentum sets in late, and with total variation it may lead away: what was better is kept. The
+                    # first half does not count: a stronger prior than that of the run before raises the loss at first.
+                    if 2 * epoch >= part.epochs and not loss[-1] > least:
+                        least = loss[-1]
+                        image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
         seconds = time.perf_counter() - begin
         if not np.isfinite(image).all():
             raise StageError(f"{self.name} diverged: its object holds NaN or infinity")

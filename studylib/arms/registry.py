@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import re
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from pathlib import Path
 from typing import Any
 
 from studylib.arms.base import Arm
@@ -23,6 +26,8 @@ USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""
 CONTRACT = ("PtychoPINN", "Baseline", "PtyChi")
 """Names that the delta files of the study are about."""
+NUMERICAL = ("keras", "torch", "tensorflow", "ptychi", "numpy", "scipy")
+"""Libraries whose version may change an image."""
 GROUP = "studylib.arms"
 KEY = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -94,6 +99,25 @@ def training_of(key: str) -> str:
     """Return the key of the arm whose training this one loads; empty where it needs none."""
     found = arm(key)
     return key if found.trains else found.trained_by
+
+
+@cache
+def algorithm(key: str) -> str:
+    """Return a name of the code that an arm is, hexadecimal; any line or library that may change an image changes it.
+
+    The source of the arm's class and of those it is made from, of the packages physics and learn, and the versions of
+    the numerical libraries. Two images of one arm with two such names are not to stand in one table.
+    """
+    sources = {Path(inspect.getfile(kind)) for kind in type(arm(key)).__mro__ if issubclass(kind, Arm)}
+    here = Path(__file__).resolve().parents[1]
+    sources |= {path for package in ("physics", "learn") for path in (here / package).glob("*.py")}
+    sources |= {here / "arms/poisson.py"}
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    for name in NUMERICAL:
+        digest.update(f"{name} {version(name)}".encode())
+    return digest.hexdigest()[:16]
 
 
 def settings_of(key: str, design: StudyDesign, scan: Scan) -> tuple[Any, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from studylib.design import CHANNELS
-from studylib.evidence import summary
+from studylib.evidence import mixture, summary
 from studylib.evidence.deltas import MINE, judged
 from studylib.evidence.response_schema import (
     AtEqualFluence,
@@ -45,9 +45,10 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
     Raises
     ------
     StageError
-        A table is missing or incomplete.
+        A table is missing or incomplete, or conditions do not belong together.
     """
     rows, tables, split = [], {}, judged(study.splits)
+    mixture.check({folder: Hub(root / folder) for folder in study.conditions() if folder not in failed})
     for folder, run in study.conditions().items():
         if folder not in failed:
             table = Hub(root / folder).comparison(run.dose, run.view, split) / "comparison_metrics.csv"

@@ -56,6 +56,9 @@ class Provenance(Strict):
     python: str
     platform: str
     packages: dict[str, str]
+    processors: list[str]
+    threads: dict[str, int]
+    """That every stage computed with."""
     backend: Literal["torch", "tensorflow"]
     device: str
     seeds: dict[str, int]
@@ -64,6 +67,8 @@ class Provenance(Strict):
     dose: int
     view: str
     splits: list[str]
+    parameters: dict[str, dict[str, Any]]
+    """Of every stage, seeds and the name of an arm's code (algorithm) among them."""
     settings: dict[str, dict[str, Any]]
     """Of every stage that trained or reconstructed: the settings, and where they come from."""
     inputs: dict[RelativePath, Sha256]

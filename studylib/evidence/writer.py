@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from studylib.design import SPLITS
 from studylib.errors import StageError
-from studylib.evidence import aggregate, deltas, digest, grid, schema, summary
+from studylib.evidence import aggregate, deltas, digest, grid, mixture, schema, summary
 from studylib.io.files import write_json, write_text
 from studylib.run import provenance
 from studylib.run.hub import Hub
@@ -35,6 +35,7 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
         A comparison is incomplete, or the deltas do not meet their schema.
     """
     try:
+        mixture.check({hub.root.name: hub})
         content = summary.summarise(hub, dose, view, splits)
         write_json(hub / SUMMARY, content)
     except Exception:

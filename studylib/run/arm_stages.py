@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studylib.arms.registry import arm, check_arms, needed, settings_of, training_of
+from studylib.arms.registry import algorithm, arm, check_arms, needed, settings_of, training_of
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json, write_table, write_with
 from studylib.io.npz import read_members
 from studylib.judge.compare import Comparison, compare_arms
 from studylib.reconstruction import Reconstruction
+from studylib.run import plan
 from studylib.run.hub import Hub
 from studylib.run.provenance import stamp
 from studylib.run.stages import read_design
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from studylib.learn.fitting import Trained
 
 VIEW_FIRST = "run notebook 02_overlap first"
-DESIGN = "analysis/design.json"
 
 
 def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, seed: int | None = None) -> Trained:
@@ -60,16 +60,14 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
         "settings": settings.model_dump(mode="json"),
         "settings_from": told, "best_val_loss": min(row["val_loss"] for row in trained.history),
     }  # fmt: skip
-    outputs = [
-        *trainee.save(trained, folder),
-        write_table(folder / "history.csv", trained.history),
-        write_json(folder / "training.json", training),
-    ]
+    trainee.save(trained, folder)
+    write_table(folder / "history.csv", trained.history)
+    write_json(folder / "training.json", training)
+    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend)
     stamp(
-        hub, f"03_train_dose{dose}_{view}_{key}", inputs=[hub / DESIGN, source], outputs=outputs,
-        seconds=time.perf_counter() - start,
-        parameters={"dose": dose, "view": view, "arm": key, "backend": backend, "device": device(),
-                    "seed": seeds.training, "settings": training["settings"], "settings_from": told},
+        hub, plan.training_stage(run, key), seconds=time.perf_counter() - start,
+        parameters={"device": device(), "seed": seeds.training, "settings": training["settings"],
+                    "settings_from": told, "algorithm": algorithm(key)},
     )  # fmt: skip
     return trained
 
@@ -94,27 +92,25 @@ def reconstruct(
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, VIEW_FIRST)
     settings, told = settings_of(key, design, scan)
-    inputs, trained = [hub / DESIGN, source], None
+    trained = None
     if training_of(key):
         folder = hub.phase_e(dose, view, training_of(key))
         trained = arm(training_of(key)).load(folder, f"run notebook 03_train with arm={training_of(key)} first")
-        inputs.append(folder / "model.keras")
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
-    inputs += [hub.phase_f(dose, view, split, k) for k in chosen.after]
     result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
     told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}
     members = {
         "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
         "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told_settings),
     }  # fmt: skip
-    path = write_with(
+    write_with(
         hub.phase_f(dose, view, split, key),
         lambda file: np.savez(file, **members),  # type: ignore[arg-type]
     )
+    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend)
     stamp(
-        hub, f"04_reconstruct_dose{dose}_{view}_{split}_{key}", inputs=inputs, outputs=[path],
-        seconds=time.perf_counter() - begin,
-        parameters={"dose": dose, "view": view, "split": split, "arm": key, **told_settings},
+        hub, plan.reconstruction_stage(run, split, key), seconds=time.perf_counter() - begin,
+        parameters=told_settings | {"algorithm": algorithm(key)},
     )  # fmt: skip
     return result
 
@@ -158,28 +154,22 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
         dataset.load_phase(source),
     )  # fmt: skip
     folder = hub.comparison(dose, view, split)
-    outputs = [
-        write_table(folder / "comparison_metrics.csv", comparison.rows),
-        write_with(
-            folder / "reconstructions.npz",
-            lambda file: np.savez(file, truth=comparison.truth, truth_phase=comparison.phase, **comparison.images),  # type: ignore[arg-type]
-        ),
-        write_json(folder / "cost.json", comparison.cost),
-        write_json(folder / "registration.json", comparison.registration),
-        write_json(folder / "status.json", comparison.status),
-        write_table(folder / "frc.csv", comparison.frc),
-        *draw(comparison, folder),
-    ]
-    stamp(
-        hub, f"05_compare_dose{dose}_{view}_{split}",
-        inputs=[hub / DESIGN, source, *(hub.phase_f(dose, view, split, k) for k in keys)], outputs=outputs,
-        seconds=time.perf_counter() - start,
-        parameters={"dose": dose, "view": view, "split": split, "arms": list(keys)},
-    )  # fmt: skip
+    write_table(folder / "comparison_metrics.csv", comparison.rows)
+    write_with(
+        folder / "reconstructions.npz",
+        lambda file: np.savez(file, truth=comparison.truth, truth_phase=comparison.phase, **comparison.images),  # type: ignore[arg-type]
+    )
+    write_json(folder / "cost.json", comparison.cost)
+    write_json(folder / "registration.json", comparison.registration)
+    write_json(folder / "status.json", comparison.status)
+    write_table(folder / "frc.csv", comparison.frc)
+    draw(comparison, folder)
+    stage = plan.comparison_stage(plan.Run(profile=profile, dose=dose, view=view, arms=keys), split)
+    stamp(hub, stage, seconds=time.perf_counter() - start, parameters={})
     return comparison
 
 
-def draw(comparison: Comparison, folder: Path) -> list[Path]:
+def draw(comparison: Comparison, folder: Path) -> None:
     """Save the pictures of a comparison as PNG."""
     from studylib import figures
 
@@ -188,6 +178,5 @@ def draw(comparison: Comparison, folder: Path) -> list[Path]:
         "amplitude.png": figures.arms(comparison, "amplitude"),
         "frc.png": figures.ring_correlation(comparison.frc),
     }
-    return [
-        write_with(folder / name, partial(picture.savefig, format="png", dpi=110)) for name, picture in drawn.items()
-    ]
+    for name, picture in drawn.items():
+        write_with(folder / name, partial(picture.savefig, format="png", dpi=110))

@@ -16,37 +16,53 @@ from studylib.evidence import digest, inventory, report, summary_page
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import is_complete, read_json, tail, write_text
-from studylib.run import processes, provenance, response_stage
+from studylib.run import cluster, processes, provenance, response_stage
 from studylib.run.cleaning import clean, scrub
 from studylib.run.hub import LOG, Hub
-from studylib.run.mend import mend
-from studylib.run.plan import Stage
+from studylib.run.mend import mend, refuse_to_mix
 from studylib.run.preparation import hubs, lock, prepare
 from studylib.run.reporter import Reporter, follow
+from studylib.run.stage import Stage
 from studylib.run.study import Study, graph
 
 BLOCKER = "analysis/blocker.txt"
 Say = Callable[[str], None]
 
 
-def execute(root: Hub, study: Study, base: Path | None = None, clobber: bool = False, cores: int = 2) -> list[str]:
+def execute(
+    root: Hub,
+    study: Study,
+    base: Path | None = None,
+    clobber: bool = False,
+    cores: int = 2,
+    workflow_profile: str = cluster.LOCAL,
+) -> list[str]:
     """Run all phases of all conditions; where one crashes, write its analysis/blocker.txt, and raise in the end.
 
     Returns
     -------
     Names of the arms that did not learn
 
+    Parameters
+    ----------
+    cores
+        Of this machine that may be used.
+    workflow_profile
+        Where the stages run: local, slurm or a folder with a profile of Snakemake.
+
     Raises
     ------
     InputError
-        The folder cannot be used.
+        The folder cannot be used, or holds images that other code made.
     StageError
         A stage failed, or the verification did.
     """
+    where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in graph(study)))
     with processes.signals(), lock(root):
         prepare(root, study, base, clobber)
+        refuse_to_mix(root, graph(study))
         with (root / LOG).open("a", encoding="utf-8") as log:
-            return _phases(root, study, cores, lambda line: _say(log, line))
+            return _phases(root, study, where, lambda line: _say(log, line))
 
 
 def _say(log: TextIO, line: str) -> None:
@@ -55,7 +71,7 @@ def _say(log: TextIO, line: str) -> None:
     log.flush()
 
 
-def _phases(root: Hub, study: Study, cores: int, say: Say) -> list[str]:
+def _phases(root: Hub, study: Study, where: list[str], say: Say) -> list[str]:
     plan = graph(study)
     say(f"{provenance.utc_now()} {study.describe()}")
     every = hubs(root, study)
@@ -64,7 +80,7 @@ def _phases(root: Hub, study: Study, cores: int, say: Say) -> list[str]:
     command, log = "python -m studylib verify", LOG
     try:
         mend(root, plan, say)
-        failed, told = _run_graph(root, plan, cores, say, keep_going=not study.alone)
+        failed, told = _run_graph(root, plan, where, say, keep_going=not study.alone)
         for hub in every:
             scrub(hub)
         if told and study.alone:
@@ -93,7 +109,7 @@ def write_blocker(hub: Hub, error: Exception, command: str, log: str) -> None:
     write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
 
 
-def _run_graph(root: Hub, plan: list[Stage], cores: int, say: Say, keep_going: bool) -> tuple[list[Stage], str]:
+def _run_graph(root: Hub, plan: list[Stage], where: list[str], say: Say, keep_going: bool) -> tuple[list[Stage], str]:
     """Bring all stages up to date in one run of Snakemake, which starts independent ones side by side.
 
     Returns
@@ -102,7 +118,7 @@ def _run_graph(root: Hub, plan: list[Stage], cores: int, say: Say, keep_going: b
     """
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(provenance.ROOT / "workflow/Snakefile"),
-        "--directory", str(root.root), "--cores", str(cores), "--quiet", "all", "--rerun-incomplete",
+        "--directory", str(root.root), *where, "--quiet", "all", "--rerun-incomplete",
         "--rerun-triggers", "mtime", "input", "--nolock", *(["--keep-going"] if keep_going else []),
     ]  # fmt: skip
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
@@ -124,7 +140,11 @@ def _run_graph(root: Hub, plan: list[Stage], cores: int, say: Say, keep_going: b
     # Snakemake waits for the stages that still run, so what began and did not complete is what failed.
     reporter.look()
     failed = list(reporter.running)
-    log = tail(root / failed[0].under(failed[0].log), 6000) if failed else ""
+    log = (
+        tail(root / failed[0].under(failed[0].log), 6000) or cluster.job_log(root.root, failed[0].rule)
+        if failed
+        else ""
+    )
     return failed, log or text[-6000:] or f"snakemake ended with {process.returncode}"
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from studylib.errors import StudyError
+from studylib.arms.registry import algorithm, arm
+from studylib.errors import InputError, StudyError
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import is_complete, read_json
+from studylib.run import paths
 from studylib.run.hub import Hub
-from studylib.run.plan import Stage
 from studylib.run.provenance import sha256, stamp_path
+from studylib.run.stage import Stage
 
 EVIDENCE = "06_evidence"
 
@@ -39,6 +41,29 @@ def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
         say(f"again: {stage.key} ({reason})")
         for name in stage.outputs:
             (root / stage.under(name)).unlink(missing_ok=True)
+
+
+def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
+    """Refuse to go on where some images of an arm are there and the code that would make the others is another.
+
+    Raises
+    ------
+    InputError
+        Names the arm, and the commit that made what is there.
+    """
+    for key in {str(stage.parameters["arm"]) for stage in plan if "arm" in stage.parameters}:
+        mine = [stage for stage in plan if stage.parameters.get("arm") == key]
+        done = [stage for stage in mine if all((root / stage.under(name)).is_file() for name in stage.outputs)]
+        for stage in done if len(done) < len(mine) else []:
+            record = Hub(root / stage.hub) / paths.stamp(stage.name)
+            told = read_json(record, "") if record.is_file() else {}
+            made = told.get("parameters", {}).get("algorithm")
+            if made and made != algorithm(key):
+                commit = told["git_commit"]
+                raise InputError(
+                    "hub", root.root, f"images of {arm(key).name} by this code (some are of commit {commit})",
+                    "continue with that commit, give another --hub, or delete earlier outputs with --clobber",
+                )  # fmt: skip
 
 
 def _damage(hub: Hub, stage: Stage) -> str:

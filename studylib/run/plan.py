@@ -5,15 +5,13 @@ The Snakefile, the dry run and the check for completeness all read this one list
 
 from __future__ import annotations
 
-import posixpath
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
 
-from studylib.arms.registry import USUAL, arm, arms, check_arms, training_of
+from studylib.arms.registry import USUAL, arm, arms, check_arms, needed, training_of
 from studylib.changes import changed, words_of
 from studylib.design import (
     SPLITS,
@@ -30,6 +28,7 @@ from studylib.design import (
 )
 from studylib.errors import InputError
 from studylib.run import paths
+from studylib.run.stage import Stage
 
 
 class Run(Frozen):
@@ -96,96 +95,6 @@ DESIGN = "analysis/design.json"
 COMMON: dict[str, str | int] = {"hub": "."}
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One notebook with its parameters.
-
-    Attributes
-    ----------
-    phase
-        1..8, the banner under which it runs.
-    name
-        Stem of the executed notebook.
-    notebook
-        Stem of the source notebook.
-    inputs, outputs, log
-        Hub-relative POSIX paths.
-    threads
-        Threads it computes with, wherever it runs: two stages of one thread do more than one of two.
-    """
-
-    phase: int
-    name: str
-    notebook: str
-    parameters: dict[str, str | int]
-    inputs: list[str]
-    outputs: list[str]
-    log: str
-    threads: int = 1
-    hub: str = "."
-    """The hub in which it runs, relative to the folder of the study."""
-    source: str = ""
-    """The hub in which the same stage runs for all conditions that share it; its files are then linked from there."""
-
-    def at(self, hub: str, source: str = "") -> Stage:
-        """Return the stage in a hub of its own, its files linked from another one when that is named."""
-        return replace(self, hub=hub, source=source)
-
-    @property
-    def needs(self) -> list[str]:
-        """Return what it reads, relative to the folder of the study."""
-        if self.source:
-            return [posixpath.normpath(f"{self.source}/{name}") for name in self.outputs]
-        return [self.under(name) for name in self.inputs]
-
-    def under(self, name: str) -> str:
-        """Return a path of its hub relative to the folder of the study."""
-        return posixpath.normpath(f"{self.hub}/{name}")
-
-    @property
-    def key(self) -> str:
-        """Return a name that no other stage of the study has."""
-        return self.under(self.name)
-
-    @property
-    def executed(self) -> str:
-        """Return the executed notebook."""
-        return f"notebooks/{self.name}.ipynb"
-
-    @property
-    def part(self) -> str:
-        """Return the executed notebook while it is being written."""
-        return f"notebooks/.{self.name}.part.ipynb"
-
-    def command(self, python: str, notebooks: str, root: str = ".", executed: str = "") -> str:
-        """Return the papermill command, to be run in the folder of the study, or where `root` names that folder."""
-        if self.source:
-            return self._link(root)
-        hub = posixpath.normpath(f"{root}/{self.hub}")
-        executed = executed or posixpath.normpath(f"{hub}/{self.executed}")
-        words = [python, "-m", "papermill", f"{notebooks}/{self.notebook}.ipynb", executed]
-        words += ["--kernel", "python3", "--no-progress-bar", "--log-output"]
-        for name, value in (self.parameters | {"hub": hub}).items():
-            words += ["-r" if isinstance(value, str) else "-p", name, str(value)]
-        return shlex.join(words)
-
-    def _link(self, root: str) -> str:
-        """Return the shell command that takes over what the stage left in another hub.
-
-        Data as relative symbolic links: hard ones share their time with the original, and Snakemake sets that anew.
-        """
-        here, there = (posixpath.normpath(f"{root}/{hub}") for hub in (self.hub, self.source))
-        stamp = paths.stamp(self.name)
-        folders = sorted({posixpath.dirname(f"{here}/{name}") for name in (*self.outputs, self.executed, stamp)})
-        words = [["mkdir", "-p", *folders]]
-        for name in self.outputs:
-            target = posixpath.relpath(f"{there}/{name}", posixpath.dirname(f"{here}/{name}"))
-            words.append(["ln", "-sfn", target, f"{here}/{name}"])
-        words += [["cp", f"{there}/{name}", f"{here}/{name}"] for name in (self.executed, stamp)]
-        words.append(["echo", "shared by the conditions of", self.source])
-        return " && ".join(map(shlex.join, words))
-
-
 PHASES = ("design", "generate", "overlap", "baseline", "PINN", "reconstruct", "compare", "evidence + verify")
 
 
@@ -196,20 +105,20 @@ def stages(run: Run) -> list[Stage]:
 
 def shared_stages(run: Run) -> list[Stage]:
     """Return the stages that do not depend on view and arms."""
-    return [_design(run), _generation(run)]
+    return [design_stage(run), generation_stage(run)]
 
 
 def own_stages(run: Run) -> list[Stage]:
     """Return the stages of one condition."""
-    plan = [_view(run)]
-    plan += [_training(run, key) for key in run.trainings]
-    plan += [_reconstruction(run, split, key) for split in run.splits for key in run.arms]
-    plan += [_comparison(run, split) for split in run.splits]
-    tables = [f"{paths.comparison(run.dose, run.view, split)}/comparison_metrics.csv" for split in run.splits]
-    return [*plan, _evidence(run, tables)]
+    plan = [view_stage(run)]
+    plan += [training_stage(run, key) for key in run.trainings]
+    plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
+    plan += [comparison_stage(run, split) for split in run.splits]
+    return [*plan, evidence_stage(run)]
 
 
-def _design(run: Run) -> Stage:
+def design_stage(run: Run) -> Stage:
+    """Return the stage that freezes the design."""
     return Stage(
         1, "00_design", "00_design",
         COMMON | {"profile": run.profile, "replicate": run.replicate, "changes": shlex.join(words_of(run.changes))},
@@ -217,7 +126,8 @@ def _design(run: Run) -> Stage:
     )  # fmt: skip
 
 
-def _generation(run: Run) -> Stage:
+def generation_stage(run: Run) -> Stage:
+    """Return the stage that makes object, scan and photons of a dose."""
     base = BASE if run.base_sha256 else ""
     given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
     outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
@@ -231,7 +141,8 @@ def _here(run: Run) -> dict[str, str | int]:
     return COMMON | {"profile": run.profile, "dose": run.dose, "view": run.view}
 
 
-def _view(run: Run) -> Stage:
+def view_stage(run: Run) -> Stage:
+    """Return the stage that thins both halves to a view."""
     outputs = [paths.phase_d(run.dose, run.view, s) for s in SPLITS] + [paths.overlap_metrics(run.dose, run.view)]
     return Stage(
         3, f"02_overlap_dose{run.dose}_{run.view}", "02_overlap", _here(run),
@@ -239,7 +150,8 @@ def _view(run: Run) -> Stage:
     )  # fmt: skip
 
 
-def _training(run: Run, key: str) -> Stage:
+def training_stage(run: Run, key: str) -> Stage:
+    """Return the stage that trains an arm."""
     d, v = run.dose, run.view
     logs = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
     return Stage(
@@ -250,7 +162,8 @@ def _training(run: Run, key: str) -> Stage:
     )  # fmt: skip
 
 
-def _reconstruction(run: Run, split: str, key: str) -> Stage:
+def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
+    """Return the stage that reconstructs a split with an arm."""
     d, v = run.dose, run.view
     inputs = [DESIGN, paths.phase_d(d, v, split)]
     inputs += [f"{paths.phase_e(d, v, training_of(key))}/model.keras"] if training_of(key) else []
@@ -263,23 +176,29 @@ def _reconstruction(run: Run, split: str, key: str) -> Stage:
     )  # fmt: skip
 
 
-def _comparison(run: Run, split: str) -> Stage:
+def comparison_stage(run: Run, split: str) -> Stage:
+    """Return the stage that scores all arms on a split."""
     d, v = run.dose, run.view
+    trained = sorted({training_of(k) for key in run.arms for k in (*needed(key), key)} - {""})
+    inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, key) for key in run.arms)]
+    inputs += [f"{paths.phase_e(d, v, key)}/training.json" for key in trained]
     names = (
         "comparison_metrics.csv", "reconstructions.npz", "cost.json", "registration.json", "status.json", "frc.csv",
         "phase.png", "amplitude.png", "frc.png",
     )  # fmt: skip
     return Stage(
         7, f"05_compare_dose{d}_{v}_{split}", "05_compare", _here(run) | {"split": split, "arms": " ".join(run.arms)},
-        [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, key) for key in run.arms)],
-        [f"{paths.comparison(d, v, split)}/{name}" for name in names], _log(f"phase_g_{v}_{split}"),
+        inputs, [f"{paths.comparison(d, v, split)}/{name}" for name in names], _log(f"phase_g_{v}_{split}"),
     )  # fmt: skip
 
 
-def _evidence(run: Run, tables: list[str]) -> Stage:
+def evidence_stage(run: Run) -> Stage:
+    """Return the stage that writes deltas, digest and report of all splits."""
+    folders = [paths.comparison(run.dose, run.view, split) for split in run.splits]
     return Stage(
         8, "06_evidence", "06_evidence",
-        _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)}, tables,
+        _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)},
+        [DESIGN, *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json"))],
         ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),
     )  # fmt: skip
 

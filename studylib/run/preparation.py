@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from studylib.errors import InputError, StudyError
 from studylib.io.files import write_json
-from studylib.run import processes, provenance
+from studylib.run import cluster, processes, provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
 from studylib.run.plan import BASE
 from studylib.run.study import RUN, STUDY, Study, graph, read_study
@@ -125,7 +125,7 @@ def lock(root: Hub) -> FileLock:
         held.acquire()
         # The guard of a run that was killed ends what is left of it.
         late = time.monotonic() + WAIT
-        while processes.members(root.root, processes.MARK):
+        while processes.members(root.root, processes.MARK) or cluster.jobs(cluster.job_name(root.root)):
             if time.monotonic() > late:
                 held.release()
                 raise Timeout(held.lock_file)

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from studylib.errors import StudyError
+from studylib.run import cluster
 from studylib.run.provenance import ROOT
 
 MARK, GUARD = "STUDYLIB_RUN", "STUDYLIB_GUARD"
@@ -70,16 +71,20 @@ def owner(hub: Path) -> str:
 
 
 def end(mine: str) -> None:
-    """End every process that carries the mark of one run: asked first, killed after GRACE seconds.
+    """End every process and job that carries the mark of one run: asked first, killed after GRACE seconds.
 
-    Of one run, not of the hub: when a killed run is started again at once, the new one is left alone.
+    Of one run, not of the hub: when a killed run is started again at once, the new one is left alone. Jobs on a cluster
+    are those of the hub; a new run waits for them to be gone.
     """
+    job = cluster.job_name(Path(mine.split("|", maxsplit=1)[0]))
+    cluster.cancel(job)
     for act in ("terminate", "kill"):
         running = _marked(mine, (MARK,))
         for process in running:
             with suppress(psutil.Error):
                 getattr(process, act)()
         psutil.wait_procs(running, timeout=GRACE)
+    cluster.cancel(job)  # Snakemake may have sent one more before it ended
 
 
 @contextmanager

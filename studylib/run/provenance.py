@@ -8,14 +8,15 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from studylib.errors import InputError
+from studylib.errors import InputError, StageError
 from studylib.io.files import read_json, write_json
+from studylib.reconstruction import peak_memory_mib
 from studylib.run import paths
 from studylib.run.hub import Hub
+from studylib.run.stage import Stage
 
 PACKAGES = (
     "keras", "torch", "tensorflow", "ptychi", "numpy", "scipy", "scikit-image", "torchmetrics", "papermill",
@@ -70,44 +71,59 @@ def git_state() -> tuple[str | None, bool | None]:
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
 
 
-def stamp(
-    hub: Hub,
-    stage: str,
-    *,
-    inputs: Iterable[Path],
-    outputs: Iterable[Path],
-    seconds: float,
-    parameters: dict[str, Any],
-) -> Path:
-    """Record a finished stage: parameters, seconds, and the hash of all it read and wrote.
+def processor() -> str:
+    """Return the name of the processor, or of its kind where the system tells no name."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def threads() -> int:
+    """Return the threads that this process computes with."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def stamp(hub: Hub, stage: Stage, *, seconds: float, parameters: dict[str, Any]) -> Path:
+    """Record a finished stage: parameters, seconds, machine, and the hash of all that it reads and writes.
 
     Parameters
     ----------
     hub
         The run's folder.
     stage
-        Name of the executed notebook, without its suffix.
-    inputs, outputs
-        Files below the hub.
+        Of the plan, with its inputs and outputs.
     seconds
         Wall time of the stage's computation.
     parameters
-        Plain values; no paths.
+        Plain values beside those of the plan; no paths.
+
+    Raises
+    ------
+    StageError
+        One of the outputs is not there.
     """
+    absent = [name for name in (*stage.inputs, *stage.outputs) if not (hub / name).is_file()]
+    if absent:
+        raise StageError(f"{stage.name} has no {absent[0]}, which the plan says it reads or writes")
     commit, dirty = git_state()
+    given = {name: value for name, value in stage.parameters.items() if name != "hub"}
     content = {
-        "stage": stage,
+        "stage": stage.name,
         "finished_at": utc_now(),
         "seconds": seconds,
-        "parameters": parameters,
-        "inputs": {hub.relative(path): sha256(path) for path in inputs},
-        "outputs": {hub.relative(path): sha256(path) for path in outputs},
+        "peak_memory_mib": peak_memory_mib(),
+        "parameters": given | parameters,
+        "inputs": {name: sha256(hub / name) for name in stage.inputs},
+        "outputs": {name: sha256(hub / name) for name in stage.outputs},
         "git_commit": commit,
         "git_dirty": dirty,
+        "processor": processor(),
+        "threads": threads(),
         "python": platform.python_version(),
         "packages": versions(),
     }
-    return write_json(stamp_path(hub, stage), content)
+    return write_json(stamp_path(hub, stage.name), content)
 
 
 def stamp_path(hub: Hub, stage: str) -> Path:
@@ -134,6 +150,8 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions(),
+        "processors": sorted({r["processor"] for r in records.values()}),
+        "threads": {name: r["threads"] for name, r in records.items()},
         "backend": training[0]["parameters"]["backend"] if training else "torch",
         "device": training[0]["parameters"]["device"] if training else "cpu",
         "seeds": read_json(hub / "analysis/design.json", "run 00_design")["seeds"],
@@ -141,6 +159,10 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
         "dose": dose,
         "view": view,
         "splits": list(splits),
+        "parameters": {
+            name: {k: v for k, v in r["parameters"].items() if k not in ("settings", "settings_from")}
+            for name, r in records.items()
+        },
         "settings": {
             name: {k: r["parameters"][k] for k in ("settings", "settings_from")}
             for name, r in records.items()

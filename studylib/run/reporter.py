@@ -11,7 +11,8 @@ import time
 from studylib.io.files import is_complete, read_json, tail
 from studylib.run import paths
 from studylib.run.hub import Hub
-from studylib.run.plan import PHASES, Stage
+from studylib.run.plan import PHASES
+from studylib.run.stage import Stage
 
 BAR = re.compile(r"\d+%\|")
 

@@ -14,7 +14,7 @@ from studylib.io.files import is_complete, read_json, tail, write_json
 from studylib.run import paths, processes, provenance
 from studylib.run.cleaning import scrub
 from studylib.run.hub import Hub
-from studylib.run.plan import Stage
+from studylib.run.stage import Stage
 from studylib.run.study import STUDY, Study
 
 FAILED = "analysis/failed.json"
@@ -25,8 +25,9 @@ def stage(study: Study, lost: dict[str, str]) -> Stage:
     """Return the stage, which reads the tables of the conditions that are not lost."""
     split = judged(study.splits)
     tables = [
-        f"{folder}/{paths.comparison(run.dose, run.view, split)}/comparison_metrics.csv"
+        f"{folder}/{paths.comparison(run.dose, run.view, split)}/{name}"
         for folder, run in study.conditions().items() if folder not in lost
+        for name in ("comparison_metrics.csv", "status.json")
     ]  # fmt: skip
     return Stage(
         8, "07_response", "07_response", {"hub": "."}, [STUDY, FAILED, *tables], [NAME], "cli/phase_g_response.log"

@@ -6,7 +6,9 @@ notebook that makes it.
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,8 +25,9 @@ from studylib.io.files import read_json, write_json
 from studylib.physics import overlap
 from studylib.physics.grouping import group
 from studylib.physics.windows import extract
+from studylib.run import plan
 from studylib.run.hub import Hub
-from studylib.run.provenance import stamp
+from studylib.run.provenance import sha256, stamp
 from studylib.scan import Scan
 
 USUAL_SAMPLE = ("leaves", "zone-plate")
@@ -40,11 +43,9 @@ def write_design(hub: Hub, profile: str, replicate: int = 0, changes: Changes | 
     """
     start = time.perf_counter()
     design = changed(StudyDesign.for_profile(profile, replicate), changes or {})
-    path = write_json(hub / "analysis/design.json", design.model_dump(mode="json"))
-    stamp(
-        hub, "00_design", inputs=[], outputs=[path], seconds=time.perf_counter() - start,
-        parameters={"profile": profile, "replicate": replicate, "changes": changes or {}},
-    )  # fmt: skip
+    write_json(hub / plan.DESIGN, design.model_dump(mode="json"))
+    stage = plan.design_stage(plan.Run(profile=profile, replicate=replicate, changes=changes or {}))
+    stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"changes": changes or {}})
     return design
 
 
@@ -56,7 +57,7 @@ def read_design(hub: Hub, profile: str) -> StudyDesign:
     StageError
         It is of another profile, or of a version of the study that had other settings.
     """
-    content = read_json(hub / "analysis/design.json", "run notebook 00_design first (make dense-evidence)")
+    content = read_json(hub / plan.DESIGN, "run notebook 00_design first (make dense-evidence)")
     try:
         design = validated(content)
     except ValidationError as error:
@@ -87,20 +88,37 @@ def generate(
     start = time.perf_counter()
     design = read_design(hub, profile)
     seed = design.seeds.simulation if seed is None else seed
-    source = samples.load_base(base) if base else samples.built_in(design.sample, design.seeds, *kinds)
+    mine = _take_over(hub, base) if base else None
+    source = samples.load_base(mine) if mine else samples.built_in(design.sample, design.seeds, *kinds)
     scans = simulate_halves(source, design.sample, dose, seed)
-    outputs = [
-        dataset.save(
-            hub.phase_c(dose, split), scan, source.object, _true_patches(split, source.object, scan), source.phase
-        )
-        for split, scan in scans.items()
-    ]
+    for split, scan in scans.items():
+        patches = _true_patches(split, source.object, scan)
+        dataset.save(hub.phase_c(dose, split), scan, source.object, patches, source.phase)
+    run = plan.Run(
+        profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], base_sha256=sha256(mine) if mine else ""
+    )
     stamp(
-        hub, f"01_generate_dose{dose}", inputs=[hub / "analysis/design.json"], outputs=outputs,
-        seconds=time.perf_counter() - start, parameters={"dose": dose, "seed": seed, "base": source.name,
-                                                           "sample": kinds[0], "probe": kinds[1]},
+        hub, plan.generation_stage(run), seconds=time.perf_counter() - start,
+        parameters={"seed": seed, "base": Path(base).name or source.name},
     )  # fmt: skip
     return scans
+
+
+def _take_over(hub: Hub, base: str) -> Path:
+    """Return the base in the hub, which keeps a copy of one that lies elsewhere.
+
+    Raises
+    ------
+    InputError
+        The hub holds another one.
+    """
+    kept, given = hub / plan.BASE, hub / base if (hub / base).is_file() else Path(base)
+    if not kept.is_file() and given.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(given, kept)
+    elif given.is_file() and sha256(given) != sha256(kept):
+        raise InputError("base", base, f"the base that the hub was made with ({plan.BASE})", "use another hub")
+    return kept if kept.is_file() else given
 
 
 def _true_patches(split: str, truth: NDArray, scan: Scan) -> NDArray | None:
@@ -128,25 +146,22 @@ def make_view(
     design = read_design(hub, profile)
     if not 0 < s_img <= 1:
         raise InputError("s_img", s_img, "a share above 0 and up to 1", "give s_img=1.0")
-    reports, inputs, outputs = {}, [], []
+    reports = {}
     for split in SPLITS:
-        inputs.append(source := hub.phase_c(dose, split))
+        source = hub.phase_c(dose, split)
         scan, truth, phase = dataset.load_scan(source), dataset.load_truth(source), dataset.load_phase(source)
         thinned, keep = thin_to_view(scan, view, design.seeds.subsampling, s_img)
         diameter = samples.probe_diameter(scan.probe)
         spacing = overlap.target_spacing(VIEWS[view], diameter)
         patches = dataset.load_patches(source)[keep] if split == "train" else None
-        outputs.append(dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches, phase))
+        dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches, phase)
         grouping = settings_of("pinn", design, thinned)[0].grouping
         groups = group(thinned.positions, grouping, design.seeds.grouping, n_groups or None)
         reports[split] = overlap.report(
             thinned.positions, len(scan.positions), groups, diameter, spacing,
             overlap.acceptance_bound(scan.positions, spacing), grouping.n_neighbours,
         )  # fmt: skip
-    outputs.append(write_json(hub.overlap_metrics(dose, view), reports))
-    stamp(
-        hub, f"02_overlap_dose{dose}_{view}", inputs=inputs, outputs=outputs,
-        seconds=time.perf_counter() - start,
-        parameters={"dose": dose, "view": view, "s_img": s_img, "n_groups": n_groups},
-    )  # fmt: skip
+    write_json(hub.overlap_metrics(dose, view), reports)
+    stage = plan.view_stage(plan.Run(profile=profile, dose=dose, view=view))
+    stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"s_img": s_img, "n_groups": n_groups})
     return reports

@@ -24,7 +24,8 @@ from studylib.design import (
 )
 from studylib.errors import InputError
 from studylib.io.files import read_json
-from studylib.run.plan import Run, Stage, own_stages, shared_stages, stages
+from studylib.run.plan import Run, own_stages, shared_stages, stages
+from studylib.run.stage import Stage
 
 RUN = "plan/run.json"
 STUDY = "plan/study.json"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +13,9 @@ import psutil
 import pytest
 
 from studylib.run import processes
-from tests.conftest import ROOT, studylib
+from tests.conftest import ROOT, studylib, until
 
 GIVEN = ("--profile", "smoke", "--arms", "map", "--splits", "test")
-
-
-def until(condition, seconds: float = 60.0) -> bool:
-    late = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > late:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def left(hub: Path) -> list[psutil.Process]:

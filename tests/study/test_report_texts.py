@@ -7,7 +7,6 @@ import numpy as np
 from studylib import figures
 from studylib.arms.registry import CONTRACT as MODELS
 from studylib.evidence import page
-from studylib.io.files import write_json
 from studylib.judge.compare import Comparison
 
 
@@ -40,8 +39,6 @@ def test_a_base_called_script_runs_none(tmp_path, specimen):
     hub = Hub(tmp_path / "hub").create()
     stages.write_design(hub, "smoke")
     stages.generate(hub, "smoke", 1000, base=str(base))
-    stamp = {"parameters": {"backend": "torch", "device": "cpu"}, "inputs": {}, "outputs": {}, "seconds": 1.0}
-    write_json(hub / "analysis/stages/03_train.json", stamp)
     told = provenance.collect(hub, dose=1000, view="dense", splits=["test"])
     assert told["sample"] == base.name
     shown = page.provenance_table({"generated_at": "", "source_metrics": "", "provenance": told}).data

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from studylib.arms.registry import CONTRACT
 from studylib.design import METRICS, StudyDesign
 from studylib.io.dataset import save
 from studylib.io.files import write_json, write_table
+from studylib.run import paths
 from studylib.run.hub import Hub
+from studylib.run.plan import Run, training_stage
 from studylib.run.provenance import stamp
 
 SCORES = {"PtychoPINN": (0.81, 0.91), "Baseline": (0.80, 0.895), "PtyChi": (0.85, 0.7), "constant": (0.2, 0.1)}
@@ -20,10 +23,8 @@ def fabricate(root: Path, scan, truth, splits=("train", "test")) -> Hub:
     write_json(hub / "analysis/design.json", StudyDesign.for_profile("smoke").model_dump(mode="json"))
     for split in ("train", "test"):
         save(hub.phase_c(1000, split), scan, truth)
-    stamp(
-        hub, "03_train_dose1000_dense_pinn", inputs=[hub.phase_c(1000, "train")], outputs=[], seconds=1.5,
-        parameters={"backend": "torch", "device": "cpu"},
-    )  # fmt: skip
+    stage = replace(training_stage(Run(), "pinn"), inputs=[paths.phase_c(1000, "train")], outputs=[])
+    stamp(hub, stage, seconds=1.5, parameters={"device": "cpu"})
     for split in splits:
         folder = hub.comparison(1000, "dense", split)
         write_table(folder / "comparison_metrics.csv", table())

@@ -42,3 +42,31 @@ def test_the_first_run_has_batches_and_a_weight_of_its_own(scan):
         PtyChi().reconstruct(scan, PtyChiSettings(**same, first_tv=weight), Seeds()).object for weight in (0.0, 0.3)
     )
     assert np.abs(free - bound).max() > 1e-3  # the weight of the first run reaches pty-chi
+
+
+def test_of_a_run_that_leaves_its_optimum_the_best_epoch_is_kept(scan, monkeypatch):
+    """As pty-chi's momentum does with total variation, late; and the first half counts only as the way there."""
+    from types import SimpleNamespace
+
+    import pandas as pd
+
+    from studylib.arms import ptychi
+    from studylib.design import Seeds
+
+    def run_with(losses):
+        table = pd.DataFrame({"loss": [np.nan]})
+        told = SimpleNamespace(reconstructor=SimpleNamespace(loss_tracker=SimpleNamespace(table=table)), done=0)
+
+        def run(epochs):
+            table.loc[0, "loss"] = losses[told.done]
+            told.done += epochs
+
+        told.run = run
+        told.get_data_to_cpu = lambda *_, **__: np.full((1, *scan.shape), told.done, np.complex64)
+        monkeypatch.setattr(ptychi, "_task", lambda *_: told)
+        settings = ptychi.PtyChiSettings(epochs=len(losses))
+        return ptychi.PtyChi().reconstruct(scan, settings, Seeds()).object[0, 0].real
+
+    assert run_with([9, 5, 3, 2, 1, 4, 8, 20]) == 5
+    assert run_with([9, 5, 3, 2, 1.5, 1.2, 1.1, 1.0]) == 8, "a run that falls to its end is taken whole"
+    assert run_with([1, 5, 6, 7, 6.5, 6.4, 6.3, 6.2]) == 8, "a stronger prior than before raises the loss at first"

@@ -1,0 +1,57 @@
+"""What a stage needs of a machine: the memory and the time that a scheduler is asked for.
+
+Measured on the laptop profile (docs/cluster.md has the table, the stamps of every hub the figures), then doubled for
+memory and multiplied by six for time: a job that asks for too little is killed, one that asks for more waits longer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MEMORY = {
+    "00_design": 400, "01_generate": 900, "02_overlap": 900, "03_train": 2500, "04_reconstruct": 2500,
+    "05_compare": 1500, "06_evidence": 600,
+}  # fmt: skip
+"""MiB of each notebook's process at its peak, laptop profile, the arm that needs most."""
+SECONDS = {
+    "00_design": 10, "01_generate": 20, "02_overlap": 20, "03_train": 200, "04_reconstruct": 400, "05_compare": 40,
+    "06_evidence": 20,
+}  # fmt: skip
+"""Wall time of each notebook, start of its kernel included."""
+FULL = 12
+"""How many times more patterns and pixels the full profile has."""
+GPU = ("03_train", "04_reconstruct")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a stage asks for.
+
+    Attributes
+    ----------
+    memory_mib
+    minutes
+        Of wall time, at the most.
+    gpu
+        How many it can use.
+    """
+
+    memory_mib: int
+    minutes: int
+    gpu: int
+
+
+def resources(notebook: str, profile: str) -> Resources:
+    """Return what a stage asks for.
+
+    Parameters
+    ----------
+    notebook
+        Stem of its notebook.
+    profile
+        Of the design; smoke asks for as much as laptop.
+    """
+    times = FULL if profile == "full" else 1
+    minutes = max(5, math.ceil(6 * times * SECONDS[notebook] / 60))
+    return Resources(2 * MEMORY[notebook] * (1 if times == 1 else 4), minutes, int(notebook in GPU))
