@@ -83,7 +83,6 @@ collect: $(VENV)/ready  ## print every command of the run, to be run by hand; wr
 # Two tests side by side, one thread each: two threads each on two cores wait for one another.
 test: $(VENV)/ready  ## all tests, the stage notebooks included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/cluster
-	$(MAKE) nbval
 
 test-cluster: $(VENV)/ready  ## a study on a SLURM of this machine, wants Debian's slurm-wlm and munge
 	$(BIN)/python -m pytest tests/cluster
@@ -99,6 +98,8 @@ endef
 TRAINED := $(addprefix notebooks/,00_design.ipynb 01_generate.ipynb 02_overlap.ipynb 03_train.ipynb)
 COMPARED := $(addprefix notebooks/,04_reconstruct.ipynb 05_compare.ipynb 06_evidence.ipynb)
 
+# One thread, as in a run: with two, sums are rounded otherwise.
+nbval notebooks: export OMP_NUM_THREADS := 1
 nbval: $(VENV)/ready  ## the stage notebooks against their stored outputs, on the smoke profile
 	rm -rf reports/scratch
 	$(NBVAL) $(TRAINED)

@@ -69,7 +69,7 @@ class PtyChi(Arm):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Reconstruct with LSQML; of the second half of a run the epoch with the least loss counts.
+        """Reconstruct with LSQML; of compact batches the epoch with the least loss in the second half of a run counts.
 
         Raises
         ------
@@ -89,7 +89,9 @@ class PtyChi(Arm):
                     bar.update(1)
                     # Momentum sets in late, and with total variation it may lead away: what was better is kept. The
                     # first half does not count: a stronger prior than that of the run before raises the loss at first.
-                    if 2 * epoch >= part.epochs and not loss[-1] > least:
+                    # Random batches have no momentum, and a smaller step in every epoch: their last one counts.
+                    kept = 2 * epoch >= part.epochs and not loss[-1] > least
+                    if kept if part.batching == "compact" else epoch == part.epochs:
                         least = loss[-1]
                         image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
         seconds = time.perf_counter() - begin

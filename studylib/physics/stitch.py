@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from studylib.physics.forward import probes_at
 from studylib.physics.windows import Layout, nearest_pixels, window_corners
 
-ITERATIONS = 30
-"""Iterations of phase synchronisation."""
+SMALL, TOLERANCE = 32, 1e-5
+"""Of phase synchronisation: parts up to which the eigenvector is computed directly, and tolerance of the iteration."""
 FAINT = 1e-6
 """Share of the largest summed illumination below which a pixel was not measured."""
 
@@ -108,9 +109,13 @@ def stitch(
     """
     tiles = [_tile(patches, positions, probe, agree) for patches, positions in blocks]
     factors = np.ones(len(tiles), dtype=np.complex64)
-    for _ in range(ITERATIONS if agree and len(tiles) > 1 else 0):
-        canvas = _merge(tiles, factors, shape)
-        factors = np.array([_unit(np.vdot(t.weighted, canvas[t.where])) for t in tiles], dtype=np.complex64)
+    if agree and len(tiles) > 1:
+
+        def again(turns: NDArray) -> NDArray:
+            canvas = _merge(tiles, turns.astype(np.complex64), shape)
+            return np.array([np.vdot(t.weighted, canvas[t.where]) for t in tiles])
+
+        factors = _agreeing(again, np.array([_power(t.weighted, t.total) for t in tiles]))
     return _merge(tiles, factors, shape)
 
 
@@ -138,14 +143,13 @@ def _tile(
     return Tile(where, layout.add(weighted, factors), layout.add(weight))
 
 
-def synchronise(
-    weighted: NDArray[np.complex64], weight: NDArray[np.float32], layout: Layout, iterations: int = ITERATIONS
-) -> NDArray[np.complex64]:
+def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], layout: Layout) -> NDArray[np.complex64]:
     """Return the unit factors that make the patches agree best where they overlap.
 
     A diffraction pattern does not change when its exit wave is multiplied by a unit factor, so each patch has a
-    phase of its own, and only overlap relates them. Alternately the patches are stitched, and each is given the
-    phase of the canvas in its window. No truth is needed.
+    phase of its own, and only overlap relates them. Factors for which stitching the patches and cutting them out again
+    changes least are the first eigenvector of doing so. Turning each patch to the canvas again and again comes to the
+    same, but needs hundreds of rounds to carry a phase across the object. No truth is needed.
 
     Parameters
     ----------
@@ -155,8 +159,6 @@ def synchronise(
         |P|^2 of each position, in the frame of its window.
     layout
         Where the windows lie on the canvas.
-    iterations
-        Rounds of stitching and of turning the patches.
 
     Returns
     -------
@@ -169,12 +171,43 @@ def synchronise(
     """
     total = layout.add(weight)
     lit = total > FAINT * total.max()
-    factors = np.ones(len(weighted), dtype=np.complex64)
-    for _ in range(iterations):
-        canvas = layout.add(weighted, factors)
-        canvas = np.divide(canvas, total, out=np.zeros_like(canvas), where=lit)
-        factors = _unit(layout.products(weighted, canvas)).astype(np.complex64)
-    return factors
+
+    def again(factors: NDArray) -> NDArray:
+        canvas = layout.add(weighted, factors.astype(np.complex64))
+        return layout.products(weighted, np.divide(canvas, total, out=np.zeros_like(canvas), where=lit))
+
+    return _agreeing(again, np.array([_power(*pair) for pair in zip(weighted, weight, strict=True)]))
+
+
+def _power(weighted: NDArray[np.complex64], weight: NDArray[np.float32]) -> float:
+    """Return the product of a weighted image with the image itself."""
+    lit = weight > 0
+    return float(np.sum(np.abs(weighted[lit]) ** 2 / weight[lit]))
+
+
+def _agreeing(again: Callable[[NDArray], NDArray], power: NDArray) -> NDArray[np.complex64]:
+    """Return unit factors f with again(f) = power f as nearly as can be.
+
+    Parameters
+    ----------
+    again
+        Linear and Hermitian: from a factor for each part to the product of each part with what all give together.
+    power : (parts,)
+        Product of each part with itself; a dark part keeps the factor 1.
+    """
+    root = np.sqrt(np.maximum(power.astype(np.float64), np.finfo(np.float32).tiny))
+    n = len(root)
+
+    def apply(vector: NDArray) -> NDArray:
+        return again(vector.ravel() / root) / root
+
+    if n <= SMALL:
+        first = np.linalg.eigh(np.stack([apply(unit) for unit in np.eye(n)], axis=1))[1][:, -1]
+    else:
+        operator = LinearOperator((n, n), matvec=apply, dtype=np.complex128)
+        first = eigsh(operator, k=1, which="LA", v0=root.astype(np.complex128), tol=TOLERANCE)[1][:, 0]
+    factors = _unit(first / root).astype(np.complex64)
+    return np.where(np.abs(factors) > 0.5, factors, 1).astype(np.complex64)
 
 
 def _unit(number):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -73,7 +74,11 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
         if base is not None and not ((above / BASE).is_file() and provenance.sha256(above / BASE) == run.base_sha256):
             (above / BASE).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(base, above / BASE)
-        write_json(Hub(root / folder).create() / RUN, run.model_dump(mode="json"))
+        hub = Hub(root / folder).create()
+        if base is not None and not (hub / BASE).is_file():  # a condition's stamps name it
+            (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
+            (hub / BASE).symlink_to(os.path.relpath(above / BASE, (hub / BASE).parent))
+        write_json(hub / RUN, run.model_dump(mode="json"))
 
 
 def _clear(root: Hub, before: Study | None) -> None:

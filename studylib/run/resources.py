@@ -1,7 +1,7 @@
 """What a stage needs of a machine: the memory and the time that a scheduler is asked for.
 
-Measured on the laptop profile (docs/cluster.md has the table, the stamps of every hub the figures), then doubled for
-memory and multiplied by six for time: a job that asks for too little is killed, one that asks for more waits longer.
+Measured on the laptop profile (docs/cluster.md; the stamps of a hub have its own figures), then doubled for memory and
+multiplied by six for time: a job that asks for too little is killed, one that asks for more waits a little longer.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import math
 from dataclasses import dataclass
 
 MEMORY = {
-    "00_design": 400, "01_generate": 900, "02_overlap": 900, "03_train": 2500, "04_reconstruct": 2500,
-    "05_compare": 1500, "06_evidence": 600,
+    "00_design": 140, "01_generate": 550, "02_overlap": 430, "03_train": 1500, "04_reconstruct": 930,
+    "05_compare": 920, "06_evidence": 400,
 }  # fmt: skip
 """MiB of each notebook's process at its peak, laptop profile, the arm that needs most."""
 SECONDS = {
-    "00_design": 10, "01_generate": 20, "02_overlap": 20, "03_train": 200, "04_reconstruct": 400, "05_compare": 40,
-    "06_evidence": 20,
+    "00_design": 2, "01_generate": 8, "02_overlap": 3, "03_train": 90, "04_reconstruct": 640, "05_compare": 17,
+    "06_evidence": 4,
 }  # fmt: skip
-"""Wall time of each notebook, start of its kernel included."""
+"""Wall time of each notebook, start of its kernel included, the arm and condition that need longest."""
 FULL = 12
 """How many times more patterns and pixels the full profile has."""
 GPU = ("03_train", "04_reconstruct")

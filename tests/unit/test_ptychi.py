@@ -53,7 +53,7 @@ def test_of_a_run_that_leaves_its_optimum_the_best_epoch_is_kept(scan, monkeypat
     from studylib.arms import ptychi
     from studylib.design import Seeds
 
-    def run_with(losses):
+    def run_with(losses, batching="compact"):
         table = pd.DataFrame({"loss": [np.nan]})
         told = SimpleNamespace(reconstructor=SimpleNamespace(loss_tracker=SimpleNamespace(table=table)), done=0)
 
@@ -64,9 +64,10 @@ def test_of_a_run_that_leaves_its_optimum_the_best_epoch_is_kept(scan, monkeypat
         told.run = run
         told.get_data_to_cpu = lambda *_, **__: np.full((1, *scan.shape), told.done, np.complex64)
         monkeypatch.setattr(ptychi, "_task", lambda *_: told)
-        settings = ptychi.PtyChiSettings(epochs=len(losses))
+        settings = ptychi.PtyChiSettings(epochs=len(losses), batching=batching)
         return ptychi.PtyChi().reconstruct(scan, settings, Seeds()).object[0, 0].real
 
     assert run_with([9, 5, 3, 2, 1, 4, 8, 20]) == 5
     assert run_with([9, 5, 3, 2, 1.5, 1.2, 1.1, 1.0]) == 8, "a run that falls to its end is taken whole"
     assert run_with([1, 5, 6, 7, 6.5, 6.4, 6.3, 6.2]) == 8, "a stronger prior than before raises the loss at first"
+    assert run_with([9, 5, 3, 2, 1, 4, 8, 20], "random") == 8, "no momentum: the last epoch, whose step is the smallest"

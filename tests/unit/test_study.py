@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from studylib.changes import changed, read_changes, words_of
 from studylib.design import StudyDesign
 from studylib.errors import InputError
 from studylib.run.engine import concerned
+from studylib.run.hub import Hub
 from studylib.run.plan import Run, stages
+from studylib.run.preparation import prepare
+from studylib.run.provenance import sha256
 from studylib.run.study import Study, graph
 
 GIVEN = {
@@ -94,3 +99,16 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path):
     for name in ("bad.toml", "absent.toml"):
         with pytest.raises(InputError, match=f"{name}.*TOML"):
             read_changes(file=tmp_path / name)
+
+
+def test_every_condition_of_a_base_holds_it(tmp_path):
+    """Its verification wants every file that a stage read, the base of the shared simulation too."""
+    base = tmp_path / "mine.npz"
+    base.write_bytes(b"a base")
+    given = GIVEN | {"samples": ["leaves"], "base_name": "mine.npz", "base_sha256": sha256(base)}
+    study = Study.checked(**given)
+    for _ in range(2):  # the second time, it is there
+        prepare(Hub(tmp_path / "study"), study, base, clobber=False)
+    for folder in study.conditions():
+        kept = tmp_path / "study" / folder / "data/base/base.npz"
+        assert kept.is_symlink() and kept.read_bytes() == b"a base" and not os.path.isabs(os.readlink(kept))
