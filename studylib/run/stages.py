@@ -118,7 +118,7 @@ def _take_over(hub: Hub, base: str) -> Path:
         shutil.copyfile(given, kept)
     elif given.is_file() and sha256(given) != sha256(kept):
         raise InputError("base", base, f"the base that the hub was made with ({plan.BASE})", "use another hub")
-    return kept if kept.is_file() else given
+    return kept if given.is_file() else given
 
 
 def _true_patches(split: str, truth: NDArray, scan: Scan) -> NDArray | None:

@@ -77,6 +77,8 @@ def test_a_stamp_names_all_that_a_stage_reads(tmp_path):
     assert inputs == {name: provenance.sha256(hub / name) for name in ("analysis/design.json", "data/base/base.npz")}
     assert inputs["data/base/base.npz"] == provenance.sha256(base)
     stages.generate(hub, "smoke", 1000, "data/base/base.npz")  # as the graph gives it
+    with pytest.raises(InputError, match="nowhere"):
+        stages.generate(hub, "smoke", 1000, "nowhere.npz")
     np.savez(base, objectGuess=sample.object * 0.9, probeGuess=sample.probe)
     with pytest.raises(InputError, match="another hub"):
         stages.generate(hub, "smoke", 1000, str(base))
