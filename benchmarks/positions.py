@@ -108,10 +108,12 @@ def page(table: list[dict[str, str]]) -> str:
         "of 1 px.", "",
     ]  # fmt: skip
     for sample, probe, dose in CONDITIONS:
+        rows = [r for r in table if (r["sample"], r["probe"], r["dose"]) == (sample, probe, str(dose))]
+        if not rows:
+            continue
         lines += [f"## {sample}, {probe}, {dose:,} photons per pattern", ""]
         lines += ["| arm | training positions | steps | training s | phase MS-SSIM | MAE | amplitude MS-SSIM | |"]
         lines += ["|---" * 8 + "|"]
-        rows = [r for r in table if (r["sample"], r["probe"], r["dose"]) == (sample, probe, str(dose))]
         for r in sorted(rows, key=lambda r: r["arm"]):
             cells = (r["positions"], r["steps"], r["training_seconds"])
             scored = (f"{float(r['phase_ms_ssim']):.3f}", r["phase_mae"], f"{float(r['amplitude_ms_ssim']):.3f}")
