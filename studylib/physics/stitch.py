@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from studylib.physics.forward import probes_at
 from studylib.physics.windows import Layout, nearest_pixels, window_corners
 
-SMALL, TOLERANCE = 32, 1e-5
-"""Of phase synchronisation: parts up to which the eigenvector is computed directly, and tolerance of the iteration."""
+ROUNDS, STEADY = 300, 1e-4
+"""Rounds of phase synchronisation at the most; it ends when no patch turns by more than STEADY, rad, in a round."""
 FAINT = 1e-6
 """Share of the largest summed illumination below which a pixel was not measured."""
 
@@ -115,7 +114,7 @@ def stitch(
             canvas = _merge(tiles, turns.astype(np.complex64), shape)
             return np.array([np.vdot(t.weighted, canvas[t.where]) for t in tiles])
 
-        factors = _agreeing(again, np.array([_power(t.weighted, t.total) for t in tiles]))
+        factors = _agreeing(again, len(tiles))
     return _merge(tiles, factors, shape)
 
 
@@ -147,9 +146,8 @@ def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], la
     """Return the unit factors that make the patches agree best where they overlap.
 
     A diffraction pattern does not change when its exit wave is multiplied by a unit factor, so each patch has a
-    phase of its own, and only overlap relates them. Factors for which stitching the patches and cutting them out again
-    changes least are the first eigenvector of doing so. Turning each patch to the canvas again and again comes to the
-    same, but needs hundreds of rounds to carry a phase across the object. No truth is needed.
+    phase of its own, and only overlap relates them. In rounds the patches are stitched, and each is given the phase of
+    the canvas in its window. No truth is needed.
 
     Parameters
     ----------
@@ -176,38 +174,36 @@ def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], la
         canvas = layout.add(weighted, factors.astype(np.complex64))
         return layout.products(weighted, np.divide(canvas, total, out=np.zeros_like(canvas), where=lit))
 
-    return _agreeing(again, np.array([_power(*pair) for pair in zip(weighted, weight, strict=True)]))
+    return _agreeing(again, len(weighted))
 
 
-def _power(weighted: NDArray[np.complex64], weight: NDArray[np.float32]) -> float:
-    """Return the product of a weighted image with the image itself."""
-    lit = weight > 0
-    return float(np.sum(np.abs(weighted[lit]) ** 2 / weight[lit]))
+def _agreeing(again: Callable[[NDArray], NDArray], n: int) -> NDArray[np.complex64]:
+    """Return unit factors of n parts that agree best: each part turned to what all give together, round by round.
 
-
-def _agreeing(again: Callable[[NDArray], NDArray], power: NDArray) -> NDArray[np.complex64]:
-    """Return unit factors f with again(f) = power f as nearly as can be.
+    A plain round carries a phase no further than to the neighbours, so each begins ahead of the last one by a growing
+    share of its step (Nesterov), and a tenth of the rounds is enough. Every factor keeps the modulus 1: the first
+    eigenvector, which would be found sooner, gathers where the patches are least noisy and says nothing of the rest.
 
     Parameters
     ----------
     again
-        Linear and Hermitian: from a factor for each part to the product of each part with what all give together.
-    power : (parts,)
-        Product of each part with itself; a dark part keeps the factor 1.
+        From a factor for each part to the product of each part with what all give together.
+    n
+        Parts.
+
+    References
+    ----------
+    Boumal, Nonconvex phase synchronization, SIAM J. Optim. 26, 2355 (2016) (the rounds without acceleration).
+    Nesterov, A method for solving the convex programming problem with convergence rate O(1/k^2), Soviet Math. Dokl. 27,
+    372 (1983).
     """
-    root = np.sqrt(np.maximum(power.astype(np.float64), np.finfo(np.float32).tiny))
-    n = len(root)
-
-    def apply(vector: NDArray) -> NDArray:
-        return again(vector.ravel() / root) / root
-
-    if n <= SMALL:
-        first = np.linalg.eigh(np.stack([apply(unit) for unit in np.eye(n)], axis=1))[1][:, -1]
-    else:
-        operator = LinearOperator((n, n), matvec=apply, dtype=np.complex128)
-        first = eigsh(operator, k=1, which="LA", v0=root.astype(np.complex128), tol=TOLERANCE)[1][:, 0]
-    factors = _unit(first / root).astype(np.complex64)
-    return np.where(np.abs(factors) > 0.5, factors, 1).astype(np.complex64)
+    factors = before = np.ones(n, dtype=np.complex64)
+    for k in range(ROUNDS):
+        ahead = factors + k / (k + 3) * (factors - before)
+        before, factors = factors, _unit(again(ahead)).astype(np.complex64)
+        if np.abs(factors - before).max() < STEADY:
+            break
+    return factors
 
 
 def _unit(number):

@@ -87,6 +87,28 @@ def test_a_phase_is_carried_across_the_whole_object():
     assert np.ptp(steps) > 1 and np.abs(error).max() < 0.01
 
 
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_noisy_part_of_the_scan_is_carried_too(joined):
+    """Patches on the left with noise, on the right without, with and without a gap between them."""
+    n, shape = 32, (64, 420)
+    rows, columns = np.indices((n, n)) - n / 2
+    probe = np.exp(-(rows**2 + columns**2) / 32).astype(np.complex64)
+    x = np.arange(18.0, 402, 4)
+    x = x if joined else x[(x < 150) | (x > 250)]
+    positions = np.stack(np.meshgrid(x, np.arange(18.0, 46, 4)), axis=-1).reshape(-1, 2)
+    generator = np.random.default_rng(2)
+    truth = np.exp(1j * np.cumsum(generator.normal(0, 0.3, shape[1] // 20)).repeat(20))
+    truth = np.broadcast_to(truth, shape).astype(np.complex64)
+    patches = windows.extract(truth, positions, n)
+    noise = generator.normal(0, 0.3, patches.shape) * (positions[:, 0] < 200)[:, None, None]
+    patches = patches * np.exp(1j * noise).astype(np.complex64)
+    mean = (patches * np.abs(probe) ** 2).sum((1, 2))
+    image = stitch([(patches * _turn(mean), positions)], probe, shape, agree=True)
+    for part, bound in ((np.s_[24:40, 20:145], 0.15), (np.s_[24:40, 255:398], 0.02)):
+        error = image[part] * truth[part].conj()
+        assert np.std(np.angle(error / error.mean())) < bound
+
+
 def _turn(number) -> np.ndarray:
     return (np.conj(number) / np.abs(number)).reshape(-1, 1, 1)
 
