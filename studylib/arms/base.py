@@ -88,8 +88,8 @@ class Arm(ABC):
         """
         raise StageError(f"{self.name} is not an arm that trains")
 
-    def save(self, trained: Any, folder: Path) -> list[Path]:
-        """Write what `train` returned into a folder; return the files."""
+    def save(self, trained: Any, folder: Path) -> None:
+        """Write what `train` returned into a folder, as model.keras."""
         raise StageError(f"{self.name} is not an arm that trains")
 
     def load(self, folder: Path, remedy: str) -> Any:

@@ -43,11 +43,11 @@ class AdaptSettings(PinnSettings):
 class Network(Arm):
     """What the arms that are networks have in common: files, prediction and its cost."""
 
-    def save(self, trained: Any, folder: Path) -> list[Path]:
+    def save(self, trained: Any, folder: Path) -> None:
         """Write model.keras."""
         from studylib.learn.predict import save_network
 
-        return [save_network(trained.network, folder / "model.keras")]
+        save_network(trained.network, folder / "model.keras")
 
     def load(self, folder: Path, remedy: str) -> Any:
         """Return the trained network."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -71,13 +72,9 @@ def jobs(name: str) -> list[str]:
     """Return the numbers of the user's SLURM jobs with such names; none where no SLURM answers."""
     if shutil.which("squeue") is None:
         return []
-    command = ["squeue", "--noheader", "--format=%i %j", f"--user={os.getuid()}"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return []
-    pairs = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    return [number for number, told in pairs if told.startswith(name)]
+    told = _ask("squeue", "--noheader", "--format=%i %j", f"--user={os.getuid()}")
+    pairs = [line.split(maxsplit=1) for line in told.splitlines()]
+    return [number for number, job in pairs if job.startswith(name)]
 
 
 def job_log(root: Path, rule: str) -> str:
@@ -89,4 +86,11 @@ def job_log(root: Path, rule: str) -> str:
 def cancel(name: str) -> None:
     """Cancel the SLURM jobs with such names."""
     if numbers := jobs(name):
-        subprocess.run(["scancel", *numbers], capture_output=True, timeout=SECONDS, check=False)
+        _ask("scancel", *numbers)
+
+
+def _ask(*command: str) -> str:
+    """Return what a command of the scheduler says; nothing where it does not answer in time."""
+    with suppress(subprocess.TimeoutExpired):
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False).stdout
+    return ""

@@ -57,12 +57,13 @@ def execute(
     StageError
         A stage failed, or the verification did.
     """
-    where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in graph(study)))
+    plan = graph(study)
+    where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in plan))
     with processes.signals(), lock(root):
         prepare(root, study, base, clobber)
-        refuse_to_mix(root, graph(study))
+        refuse_to_mix(root, plan)
         with (root / LOG).open("a", encoding="utf-8") as log:
-            return _phases(root, study, where, lambda line: _say(log, line))
+            return _phases(root, study, plan, where, lambda line: _say(log, line))
 
 
 def _say(log: TextIO, line: str) -> None:
@@ -71,8 +72,7 @@ def _say(log: TextIO, line: str) -> None:
     log.flush()
 
 
-def _phases(root: Hub, study: Study, where: list[str], say: Say) -> list[str]:
-    plan = graph(study)
+def _phases(root: Hub, study: Study, plan: list[Stage], where: list[str], say: Say) -> list[str]:
     say(f"{provenance.utc_now()} {study.describe()}")
     every = hubs(root, study)
     for hub in every:

@@ -10,7 +10,6 @@ from studylib.errors import InputError, StudyError
 from studylib.evidence.verify import verify
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import is_complete, read_json
-from studylib.run import paths
 from studylib.run.hub import Hub
 from studylib.run.provenance import sha256, stamp_path
 from studylib.run.stage import Stage
@@ -55,7 +54,7 @@ def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
         mine = [stage for stage in plan if stage.parameters.get("arm") == key]
         done = [stage for stage in mine if all((root / stage.under(name)).is_file() for name in stage.outputs)]
         for stage in done if len(done) < len(mine) else []:
-            record = Hub(root / stage.hub) / paths.stamp(stage.name)
+            record = stamp_path(Hub(root / stage.hub), stage.name)
             told = read_json(record, "") if record.is_file() else {}
             made = told.get("parameters", {}).get("algorithm")
             if made and made != algorithm(key):

@@ -76,15 +76,14 @@ def end(mine: str) -> None:
     Of one run, not of the hub: when a killed run is started again at once, the new one is left alone. Jobs on a cluster
     are those of the hub; a new run waits for them to be gone.
     """
-    job = cluster.job_name(Path(mine.split("|", maxsplit=1)[0]))
-    cluster.cancel(job)
     for act in ("terminate", "kill"):
         running = _marked(mine, (MARK,))
         for process in running:
             with suppress(psutil.Error):
                 getattr(process, act)()
         psutil.wait_procs(running, timeout=GRACE)
-    cluster.cancel(job)  # Snakemake may have sent one more before it ended
+    # Last, when Snakemake is gone and sends no more; a scheduler that does not answer holds nothing up.
+    cluster.cancel(cluster.job_name(Path(mine.split("|", maxsplit=1)[0])))
 
 
 @contextmanager

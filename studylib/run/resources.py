@@ -19,8 +19,8 @@ SECONDS = {
     "06_evidence": 4,
 }  # fmt: skip
 """Wall time of each notebook, start of its kernel included, the arm and condition that need longest."""
-FULL = 12
-"""How many times more patterns and pixels the full profile has."""
+FULL_MEMORY, FULL_TIME = 4, 12
+"""How many times more of both the full profile asks for: it has some eight times the patterns."""
 GPU = ("03_train", "04_reconstruct")
 
 
@@ -52,6 +52,6 @@ def resources(notebook: str, profile: str) -> Resources:
     profile
         Of the design; smoke asks for as much as laptop.
     """
-    times = FULL if profile == "full" else 1
-    minutes = max(5, math.ceil(6 * times * SECONDS[notebook] / 60))
-    return Resources(2 * MEMORY[notebook] * (1 if times == 1 else 4), minutes, int(notebook in GPU))
+    memory, time = (FULL_MEMORY, FULL_TIME) if profile == "full" else (1, 1)
+    minutes = max(5, math.ceil(6 * time * SECONDS[notebook] / 60))
+    return Resources(2 * memory * MEMORY[notebook], minutes, int(notebook in GPU))

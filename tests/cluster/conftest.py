@@ -6,11 +6,12 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 CONFIGURATION = """\
@@ -48,12 +49,9 @@ def _free_port() -> int:
 
 
 def _wait(what: str, ready: Callable[[], bool], folder: Path, seconds: float = 30) -> None:
-    late = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > late:
-            logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in folder.glob("*.log"))
-            raise RuntimeError(f"{what} did not come up:\n{logs}")
-        time.sleep(0.2)
+    if not until(ready, seconds):
+        logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in folder.glob("*.log"))
+        raise RuntimeError(f"{what} did not come up:\n{logs}")
 
 
 @pytest.fixture(scope="session")
