@@ -2,7 +2,8 @@
 
 Adds to studylib/arms/choices.json the conditions that it lacks, one at a time, and writes docs/selection.md. The
 samples are made with seeds of their own, so that nothing is chosen on the test half of the study. The truth is read
-only to tell the regret: how much better the best candidate would have been than the one that the counts chose.
+only to tell the regret: how much better the best candidate would have been than the one that the counts chose. With
+`--again`, rows that are there are gone over: what was chosen is fitted once more, beside the candidates that are new.
 """
 
 from __future__ import annotations
@@ -91,6 +92,18 @@ def run_with(chosen: Arm, condition: tuple[str, str, int, str]):
     return run
 
 
+def proposals(chosen: Arm, before: dict[str, Any] | None):
+    """Return what proposes the candidates: the arm's, or beside what was chosen before those that are new."""
+    if before is None:
+        return chosen.candidates
+    tried = [t["settings"] for t in before["tried"]]
+
+    def propose(best: dict[str, Any] | None) -> list[dict[str, Any]]:
+        return [before["settings"]] if best is None else [s for s in chosen.candidates(best) if s not in tried]
+
+    return propose
+
+
 def row(condition: tuple[str, str, int, str], half: str, source: Sample, scan: Scan, choice: Choice) -> dict[str, Any]:
     """Return a row of the table of choices."""
     sample, probe, dose, view = condition
@@ -166,18 +179,25 @@ def main() -> None:
     """Fill the table, a row at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arms", nargs="+", default=["map", "ptychi", "pinn", "baseline"])
-    parser.add_argument("--conditions", choices=("main", "all"), default="all")
+    parser.add_argument("--conditions", choices=("main", "others", "all"), default="all")
+    parser.add_argument("--doses", nargs="+", type=int, default=DOSES)
+    parser.add_argument("--again", action="store_true", help="new candidates in rows that are there, and nothing else")
     options = parser.parse_args()
-    for condition in MAIN + (OTHERS if options.conditions == "all" else []):
+    conditions = {"main": MAIN, "others": OTHERS, "all": MAIN + OTHERS}[options.conditions]
+    for condition in (c for c in conditions if c[2] in options.doses):
         for key in options.arms:
             half = half_of(arm(key))
-            if (*condition, half) in [where(r) for r in read().get(key, [])]:
+            before = next((r for r in read().get(key, []) if where(r) == (*condition, half)), None)
+            if (before is None) == options.again:
                 continue
             source, scan = scan_of(condition, half)
-            choice = choose(arm(key).candidates, run_with(arm(key), condition), scan, SPLIT_SEED)
+            choice = choose(proposals(arm(key), before), run_with(arm(key), condition), scan, SPLIT_SEED)
+            new = row(condition, half, source, scan, choice)
+            again = [t["settings"] for t in new["tried"]]
+            older = before["tried"] if before else []
+            new["tried"] = [*(t for t in older if t["settings"] not in again), *new["tried"]]
             table = read()  # another process may have added rows
             others = [r for r in table.get(key, []) if where(r)[:4] != condition]
-            new = row(condition, half, source, scan, choice)
             table[key] = sorted([*others, new], key=lambda r: (MAIN + OTHERS).index(where(r)[:4]))
             write_json(TABLE, table)
             print(*condition, key, choice.settings, flush=True)

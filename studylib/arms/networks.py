@@ -25,6 +25,9 @@ class PinnSettings(TrainingSettings):
 
     steps: int = Field(1_200, ge=1)
     grouping: GroupingSettings = GroupingSettings()
+    updates: int = Field(0, ge=0)
+    """Updates that a group's patterns make of its object before the network, which then corrects it; 0: the network
+    makes the object from one step. Where photons are many they give what the network alone does not learn."""
 
 
 class BaselineSettings(TrainingSettings):
@@ -82,13 +85,15 @@ class PtychoPINN(Network):
         """Train on counts alone."""
         from studylib.learn.train import train_pinn
 
-        return train_pinn(scan, settings.grouping, settings, seeds.training, seeds.grouping)
+        return train_pinn(scan, settings.grouping, settings, seeds.training, seeds.grouping, settings.updates)
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return networks without and with skip connections, on all and on thinned counts, then on fewer still."""
+        """Return networks without and with skip connections, on all and on thinned counts; then with updates."""
         if best is None:
             return [{"skips": skips, "thinning": share} for share in (0.0, 0.1) for skips in (False, True)]
-        return [{**best, "thinning": 0.3}] if best["thinning"] else []
+        thinner = [{**best, "thinning": 0.3}] if best.get("thinning") else []
+        more = {0: 30, 30: 90}.get(best.get("updates", 0))
+        return thinner + ([{**best, "skips": True, "updates": more}] if more else [])
 
     def reconstruct(
         self,

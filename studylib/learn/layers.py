@@ -52,16 +52,17 @@ class Illuminated(keras.layers.Layer):
         return super().get_config() | {"probe": pairs.tolist()}
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def tensor(array: np.ndarray) -> Tensor:
+    """Return an array as a float32 tensor of the framework in use."""
     return ops.convert_to_tensor(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def _centring(n: int) -> np.ndarray:
+def centring(n: int) -> np.ndarray:
     """Return (-1)^(row + column): its product with a window has the centred spectrum, N even."""
     return (-1.0) ** np.add.outer(np.arange(n), np.arange(n))
 
 
-def _back(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+def inverse(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     """Return N^2 times the inverse transform by the forward one: ifft2(z) = conj(fft2(conj(z))) / N^2."""
     real, imag = ops.fft2((real, -imag))
     return real, -imag
@@ -74,9 +75,9 @@ class MovedProbes(Illuminated):
     def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
         spectrum = np.fft.fftshift(np.fft.fft2(self.probe))
-        self.spectrum_real, self.spectrum_imag = _tensor(spectrum.real), _tensor(spectrum.imag)
-        self.centring = _tensor(_centring(self.n) / self.n**2)
-        self.frequency = _tensor(2 * np.pi * (np.arange(self.n) - self.n // 2) / self.n)
+        self.spectrum_real, self.spectrum_imag = tensor(spectrum.real), tensor(spectrum.imag)
+        self.centring = tensor(centring(self.n) / self.n**2)
+        self.frequency = tensor(2 * np.pi * (np.arange(self.n) - self.n // 2) / self.n)
 
     def call(self, fractions):
         """Return probes and ramps.
@@ -97,7 +98,7 @@ class MovedProbes(Illuminated):
         along = ops.expand_dims(fractions, -1) * self.frequency
         angle = -(along[:, :, 1, :, None] + along[:, :, 0, None, :])
         ramp_real, ramp_imag = ops.cos(angle), ops.sin(angle)
-        real, imag = _back(
+        real, imag = inverse(
             self.spectrum_real * ramp_real - self.spectrum_imag * ramp_imag,
             self.spectrum_real * ramp_imag + self.spectrum_imag * ramp_real,
         )
@@ -188,8 +189,8 @@ class FirstEstimate(Illuminated):
         super().__init__(probe, **kwargs)
         far = np.fft.fftshift(np.fft.fft2(self.probe))
         phase = far / (np.abs(far) + DARK * np.abs(far).max())
-        self.phase_real, self.phase_imag = _tensor(phase.real), _tensor(phase.imag)
-        self.centring = _tensor(_centring(self.n) / self.n / self.peak)
+        self.phase_real, self.phase_imag = tensor(phase.real), tensor(phase.imag)
+        self.centring = tensor(centring(self.n) / self.n / self.peak)
 
     def call(self, amplitudes, probe_real, probe_imag, ramp_real, ramp_imag, weights, light):
         """Return (batch, C, N, 5, N): own estimate, the group's mean (real, imaginary), its weight.
@@ -203,7 +204,7 @@ class FirstEstimate(Illuminated):
         weights, light
             Of `Overlap`.
         """
-        real, imag = _back(
+        real, imag = inverse(
             amplitudes * (self.phase_real * ramp_real - self.phase_imag * ramp_imag),
             amplitudes * (self.phase_real * ramp_imag + self.phase_imag * ramp_real),
         )
@@ -233,7 +234,7 @@ class Diffraction(Illuminated):
     def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
         # The centring factor turns the centred spectrum out of the plain transform.
-        self.centring = _tensor(_centring(self.n) / self.n)
+        self.centring = tensor(centring(self.n) / self.n)
 
     def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""

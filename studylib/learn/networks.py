@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from studylib.learn.layers import Diffraction, FirstEstimate, MovedProbes, Overlap
 from studylib.learn.recorded import Recorded
+from studylib.learn.updates import GroupUpdates
 
 STEM = 4
 HEAD_GAIN = 0.05
@@ -21,6 +22,8 @@ HEAD_GAIN = 0.05
 photon was counted, and the network spends its steps on leaving that plateau (docs/ablation.md)."""
 FIRST_AMPLITUDE = float(np.log(np.e - 1))
 """Bias of the amplitude's head: softplus of it is 1, the best constant object in the network's gauge."""
+LEAST_MODULUS = 0.01
+"""Of an object to start from, in the same gauge: softplus reaches 0 at minus infinity only."""
 
 
 @keras.saving.register_keras_serializable("studylib")
@@ -51,7 +54,8 @@ class ObjectGauge(layers.Layer):
 
     Probe and object share one scale. The network works in a gauge in which the best constant object is 1, and this
     layer multiplies by that object's modulus: no object is out of range. The amplitude is a softplus, unbounded above;
-    the phase is linear, so that it has no edge at pi.
+    the phase is linear, so that it has no edge at pi. Given an object to start from, it adds the maps to that one's:
+    maps of 0 leave the start as it is.
 
     Parameters
     ----------
@@ -63,8 +67,21 @@ class ObjectGauge(layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.gauge = float(gauge)
 
-    def call(self, amplitude, phase):
-        """Return amplitude and phase, rad."""
+    def call(self, amplitude, phase, start=None):
+        """Return amplitude and phase, rad.
+
+        Parameters
+        ----------
+        amplitude, phase : (..., N, N) float32
+            Two maps.
+        start
+            Real and imaginary part (..., N, N) of the object to start from, in the network's gauge.
+        """
+        if start is not None:
+            real, imag = start
+            modulus = ops.sqrt(ops.square(real) + ops.square(imag) + LEAST_MODULUS**2)
+            amplitude = amplitude + modulus + ops.log(-ops.expm1(-modulus))  # softplus of that is the modulus
+            return self.gauge * ops.softplus(amplitude), np.pi * phase + ops.arctan2(imag, real)
         return self.gauge * ops.softplus(amplitude), np.pi * phase
 
     def get_config(self) -> dict:
@@ -136,8 +153,8 @@ def _head(x, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def _trunk(features, width: int, skips: bool, gauge: float):
-    """From (batch, N, c, N) to amplitude and phase, (batch, N, N) float32 each.
+def _trunk(features, width: int, skips: bool, gauge: float, start=None):
+    """From (batch, N, c, N), and perhaps an object to start from, to amplitude and phase, (batch, N, N) float32 each.
 
     An encoder of three scales, one decoder for amplitude and one for phase. With skips each decoder is
     given what the encoder saw at its scale: fine detail, and noise, need not pass the coarsest one.
@@ -150,12 +167,13 @@ def _trunk(features, width: int, skips: bool, gauge: float):
         x = DoubleSize()(x)
         return ops.concatenate([x, seen], axis=-1) if skips else x
 
-    start = enlarged(coarse, middle)
+    deepest = enlarged(coarse, middle)
 
     def decoder(name: str, first: float):
-        return _head(_block(enlarged(_block(start, 2 * width), fine), width), name, first)
+        return _head(_block(enlarged(_block(deepest, 2 * width), fine), width), name, first)
 
-    return ObjectGauge(gauge, name="object")(decoder("amp", FIRST_AMPLITUDE), decoder("phase", 0.0))
+    maps = decoder("amp", FIRST_AMPLITUDE if start is None else 0.0), decoder("phase", 0.0)
+    return ObjectGauge(gauge, name="object")(*maps, start)
 
 
 class _Policy:
@@ -213,6 +231,7 @@ def ptychopinn(
     policy: str,
     skips: bool = False,
     gauge: float = 1.0,
+    updates: int = 0,
 ) -> keras.Model:
     """Build PtychoPINN.
 
@@ -223,6 +242,8 @@ def ptychopinn(
         C.
     width, scale, policy, skips, gauge
         As for the Baseline.
+    updates
+        Of the group's object before the network, which then corrects it; 0: the network makes the object itself.
 
     Returns
     -------
@@ -236,8 +257,13 @@ def ptychopinn(
         offsets, fractions = keras.Input((c, 2), name="offsets"), keras.Input((c, 2), name="fractions")
         moved = MovedProbes(unit, name="moved_probes")(fractions)
         weights, _, light = Overlap(unit, name="overlap")(offsets, *moved[:2])
-        estimate = FirstEstimate(unit, name="first_estimate")(_normalised(patterns, scale), *moved, weights, light)
-        amplitude, phase = _trunk(ops.reshape(estimate, (-1, n, estimate.shape[3], n)), width, skips, gauge)
+        measured, start = _normalised(patterns, scale), None
+        estimate = FirstEstimate(unit, name="first_estimate")(measured, *moved, weights, light)
+        if updates:
+            start = GroupUpdates(unit, updates, name="group_updates")(measured, offsets, *moved[:2], estimate)
+            estimate = ops.concatenate([estimate[:, :, :, :2], ops.stack(start, axis=3), estimate[:, :, :, 4:]], axis=3)
+            start = [ops.reshape(part, (-1, n, n)) for part in start]
+        amplitude, phase = _trunk(ops.reshape(estimate, (-1, n, estimate.shape[3], n)), width, skips, gauge, start)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets, fractions], outputs, name="PtychoPINN")
 

@@ -37,7 +37,12 @@ HELD_OUT = 8192
 
 
 def train_pinn(
-    scan: Scan, grouping: GroupingSettings, settings: TrainingSettings, seed: int, grouping_seed: int
+    scan: Scan,
+    grouping: GroupingSettings,
+    settings: TrainingSettings,
+    seed: int,
+    grouping_seed: int,
+    updates: int = 0,
 ) -> Trained:
     """Train PtychoPINN by the Poisson likelihood of the measured counts; it never sees an object.
 
@@ -49,6 +54,8 @@ def train_pinn(
         g and K; a step takes patterns_per_step / C groups.
     seed, grouping_seed
         Of weights and batches, and of the held-out groups.
+    updates
+        Of a group's object before the network sees it.
 
     Raises
     ------
@@ -64,7 +71,8 @@ def train_pinn(
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = ptychopinn(scan.probe, grouping.group_size, settings.width, scan.scale, policy, settings.skips, gauge)
+        shape = grouping.group_size, settings.width
+        network = ptychopinn(scan.probe, *shape, scan.scale, policy, settings.skips, gauge, updates)
         model = with_detector(network, scan.probe)
         model.compile(optimizer=optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model

@@ -15,7 +15,7 @@ CODE = """
 import sys
 import numpy as np
 from studylib.learn.backend import use_backend
-backend, policy, optimizer, mine, other, given, out = sys.argv[1:]
+backend, policy, optimizer, updates, mine, other, given, out = sys.argv[1:]
 use_backend(backend)
 import keras
 from studylib.learn import networks
@@ -24,7 +24,7 @@ from studylib.learn.predict import load_network
 data = np.load(given)
 if other == "none":
     keras.utils.set_random_seed(3)
-    network = networks.ptychopinn(data["probe"], 4, 8, 1.0, policy)
+    network = networks.ptychopinn(data["probe"], 4, 8, 1.0, policy, updates=int(updates))
 else:
     network = load_network(__import__("pathlib").Path(other), "")
 network.save(mine)
@@ -41,12 +41,17 @@ np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
 
 
 @pytest.mark.parametrize(
-    ("policy", "tolerance", "optimizer"),
+    ("policy", "tolerance", "optimizer", "updates"),
     # Adam's first steps are the sign of each gradient: where bfloat16 leaves a gradient of 0 in doubt, a
     # whole step. Plain descent holds the two networks against each other, not the luck of those signs.
-    [("float32", 1e-4, "Adam"), ("float32", 1e-4, "SGD"), ("mixed_bfloat16", 1e-2, "SGD")],
+    [
+        ("float32", 1e-4, "Adam", 0),
+        ("float32", 1e-4, "SGD", 0),
+        ("mixed_bfloat16", 1e-2, "SGD", 0),
+        ("float32", 1e-4, "SGD", 3),
+    ],
 )
-def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, optimizer):
+def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, optimizer, updates):
     from studylib.learn.batches import group_batch
 
     (amplitudes, offsets, fractions), _ = group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))
@@ -56,7 +61,7 @@ def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, opt
     for backend, mine, other in (("torch", "a", "none"), ("tensorflow", "b", "a"), ("torch", "c", "b")):
         names = [str(tmp_path / f"{name}.keras") if name != "none" else name for name in (mine, other)]
         out = tmp_path / f"{mine}.npz"
-        told_to = [backend, policy, optimizer, *names, str(tmp_path / "given.npz"), str(out)]
+        told_to = [backend, policy, optimizer, str(updates), *names, str(tmp_path / "given.npz"), str(out)]
         command = [sys.executable, "-c", CODE, *told_to]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -109,6 +109,92 @@ def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, sc
     np.testing.assert_allclose(imag, 0, atol=0.02)
 
 
+def group_without_symmetry(learn):
+    """Return the layer's inputs for four neighbours and noise-free patterns, and their true patches."""
+    from studylib.physics import forward, windows
+    from studylib.physics.grouping import offsets
+
+    scan = asymmetric.scan_of(100_000)
+    nearest = np.argsort(np.linalg.norm(scan.positions - scan.positions[60], axis=1))[None, :4]
+    expected = next(forward.expected_counts(asymmetric.OBJECT, scan.probe, scan.positions[nearest[0]]))
+    places, fractions = offsets(scan.positions, nearest)
+    moved, (weights, _, light) = shared(learn, scan.probe, places, fractions)
+    moduli = np.sqrt(expected)[None].astype(np.float32)
+    first = np.array(learn.layers.FirstEstimate(scan.probe)(moduli, *moved, weights, light))
+    truth = windows.extract(asymmetric.OBJECT, scan.positions, asymmetric.N)[nearest]
+    return scan.probe, (moduli, places, *moved[:2]), first, truth
+
+
+def test_updates_lead_a_group_to_its_object(learn):
+    """Of the error of the first estimate, most is gone after a hundred updates."""
+    from studylib.learn.updates import GroupUpdates
+
+    probe, inputs, first, truth = group_without_symmetry(learn)
+    lit, errors = first[:, :, :, 4] > 0.5, []
+    for updates in (0, 10, 100):
+        real, imag = (np.asarray(part)[lit] for part in GroupUpdates(probe, updates)(*inputs, first))
+        image = real + 1j * imag
+        turn = np.exp(1j * np.angle(np.vdot(image, truth[lit])))
+        errors.append(np.linalg.norm(image * turn - truth[lit]) / np.linalg.norm(truth[lit]))
+    assert errors[1] < 0.7 * errors[0] and errors[2] < 0.25 * errors[0], errors
+
+
+def test_updates_leave_the_true_object_as_it_is(learn):
+    """Also where probe, object and places have no symmetry: a wrong frame or sign would move it at once."""
+    from studylib.learn.layers import DARK
+    from studylib.learn.updates import GroupUpdates
+
+    probe, inputs, first, truth = group_without_symmetry(learn)
+    first[:, :, :, 2], first[:, :, :, 3] = truth.real - DARK / first[:, :, :, 4], truth.imag
+    real, imag = GroupUpdates(probe, 20)(*inputs, first)
+    lit = first[:, :, :, 4] > 0.1
+    np.testing.assert_allclose((np.asarray(real) + 1j * np.asarray(imag))[lit], truth[lit], atol=1e-4)
+
+
+def test_a_sum_over_windows_is_that_of_the_physics_layer(learn):
+    from keras import ops
+
+    from studylib.learn.updates import Windows
+
+    generator = np.random.default_rng(3)
+    where = generator.integers(-14, 15, (3, 4, 2)).astype(np.float32)
+    where[:, 0] = 0
+    _, (weights, *_) = shared(learn, np.ones((16, 16), np.complex64), where, np.zeros((3, 4, 2)))
+    real, imag = (ops.convert_to_tensor(a) for a in generator.normal(size=(2, 3, 4, 16, 16)).astype(np.float32))
+    expected = np.asarray(learn.layers.gather(ops.stack([real, imag], axis=3), weights))
+    told = Windows(ops.convert_to_tensor(where), 16).summed(real, imag)
+    for part, seen in enumerate(told):
+        np.testing.assert_allclose(seen, expected[:, :, :, part], atol=1e-5)
+
+
+def test_a_window_far_from_the_group_takes_no_part(learn):
+    from keras import ops
+
+    from studylib.learn.updates import Windows
+
+    where = ops.convert_to_tensor(np.array([[[0, 0], [40, 0], [3, 0], [41, 0]]], np.float32))
+    one = ops.ones((1, 4, 16, 16))
+    seen = np.asarray(Windows(where, 16).summed(one, one)[0])
+    assert not seen[0, 1].any() and not seen[0, 3].any() and seen[0, 0].sum() == 256 + 13 * 16
+
+
+def test_a_network_with_updates_begins_with_their_image(learn):
+    """The head's first maps are nearly 0; what is expected of the image then is what the updates give."""
+    from studylib.learn.batches import group_batch
+
+    scan = asymmetric.scan_of(100_000)
+    network = learn.networks.ptychopinn(scan.probe, 4, 8, scan.scale, "float32", True, updates=5)
+    inputs, _ = group_batch(scan, np.array([[40, 41, 52, 53]]))
+    for layer in ("amp_head", "phase_head"):
+        network.get_layer(layer).set_weights([np.zeros_like(w) for w in network.get_layer(layer).get_weights()])
+    amplitude, phase = (np.asarray(part) for part in network.predict_on_batch(list(inputs)))
+    start = network.get_layer("group_updates").output
+    import keras
+
+    real, imag = (np.asarray(p) for p in keras.Model(network.inputs, start).predict_on_batch(list(inputs)))
+    np.testing.assert_allclose(amplitude * np.exp(1j * phase), real + 1j * imag, atol=0.02)
+
+
 def test_thinned_counts_are_kept_and_independent(learn):
     from studylib.learn.batches import thin_counts
 

@@ -116,3 +116,17 @@ def test_a_network_is_chosen_on_the_half_that_it_was_not_trained_on():
     assert seen["judged"] is other and len(seen["patches"]) == len(training.positions)
     np.testing.assert_array_equal(seen["trained"].positions, training.positions)
     assert abs(seen["trained"].counts.sum() / training.counts.sum() - 0.8) < 0.01
+
+
+def test_a_row_is_gone_over_with_what_is_new_only():
+    """What was chosen first, so that losses are paired; then candidates that the row lacks."""
+    from benchmarks.selection import proposals
+    from studylib.arms.registry import arm
+
+    chosen = {"skips": True, "thinning": 0.1}
+    tried = [chosen, {"skips": True, "thinning": 0.3}, {"skips": False, "thinning": 0.0}]
+    propose = proposals(arm("pinn"), {"settings": chosen, "tried": [{"settings": s} for s in tried]})
+    assert propose(None) == [chosen]
+    assert propose(chosen) == [chosen | {"updates": 30}]
+    assert propose(chosen | {"updates": 30})[-1] == chosen | {"updates": 90}
+    assert proposals(arm("pinn"), None)(None) == arm("pinn").candidates(None)
