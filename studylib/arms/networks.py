@@ -92,8 +92,7 @@ class PtychoPINN(Network):
         if best is None:
             return [{"skips": skips, "thinning": share} for share in (0.0, 0.1) for skips in (False, True)]
         thinner = [{**best, "thinning": 0.3}] if best.get("thinning") else []
-        more = {0: 30, 30: 90}.get(best.get("updates", 0))
-        return thinner + ([{**best, "skips": True, "updates": more}] if more else [])
+        return [*thinner, {**best, "skips": True, "updates": 30}]
 
     def reconstruct(
         self,
