@@ -33,7 +33,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response collect-response collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -55,12 +55,15 @@ sparse-evidence: $(VENV)/ready  ## the same for view sparse
 evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
-response collect-response: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 
 collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
 	@$(study) --collect-only
+
+publish: $(VENV)/ready  ## a finished study of HUB as documents: docs/response/NAME.md, its curves and its response.json
+	$(BIN)/python -m benchmarks.publish_response --hub "$(HUB)" --name "$(or $(NAME),$(PROFILE))"
 
 conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1), to docs/conditions.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conditions.py --replicates $(REPLICATES)

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from studylib import figures
-from studylib.arms.registry import arms
 from studylib.design import VIEWS
+from studylib.evidence import response_tables
 from studylib.evidence.response_schema import Point, Response
+from studylib.evidence.response_tables import Rows, order
 from studylib.judge.compare import CONSTANT
 
 LABELS = {
@@ -37,12 +38,6 @@ def verdict(told: Response) -> HTML:
     lost = "".join(f"<li>{escape(f.folder)}: {escape(f.reason)}</li>" for f in told.failed)
     failed = f"<p><b>{len(told.failed)} conditions failed:</b></p><ul>{lost}</ul>" if lost else ""
     return HTML(f"<p><b>Phase, {escape(told.split)} split.</b> {escape('. '.join(parts))}.</p>{failed}")
-
-
-def _order(names: set[str]) -> list[str]:
-    """Return names of arms in the order of the registry, the constant image last."""
-    known = [arm.name for arm in arms().values()]
-    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def _kinds(points: list[Point]) -> list[tuple[str, str]]:
@@ -72,7 +67,7 @@ def overlap_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
 def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
     """Draw a metric over photons per object pixel: where the views of one arm differ, overlap itself is worth that."""
     points = [p for p in told.points if p.metric == metric and p.arm != CONSTANT]
-    kinds, names = _kinds(points), _order({p.arm for p in points})
+    kinds, names = _kinds(points), order({p.arm for p in points})
     figure = Figure(figsize=(2.6 * len(names) + 1, 2.4 * len(kinds) + 0.7), dpi=110, layout="constrained")
     grid = figure.subplots(len(kinds), len(names), squeeze=False, sharex=True, sharey="row")
     for (row, kind), (column, name) in product(enumerate(kinds), enumerate(names)):
@@ -98,7 +93,7 @@ def _grid(
     grid = figure.subplots(max(len(kinds), 1), max(len(columns), 1), squeeze=False, sharex=True, sharey="row")
     for (row, kind), (column, value) in product(enumerate(kinds), enumerate(columns)):
         axes = grid[row, column]
-        for name in _order({p.arm for p in points}):
+        for name in order({p.arm for p in points}):
             some = [p for p in points if (p.sample, p.probe) == kind and p.arm == name and belongs(p, value)]
             _line(axes, sorted(some, key=x), x, ":" if name == CONSTANT else "-", name)
         axes.set_xscale(scale)
@@ -131,77 +126,32 @@ def _line(axes: Axes, some: list[Point], x: Callable[[Point], float], style: str
         axes.fill_between(where, [p.least for p in some], [p.most for p in some], color=colour, alpha=0.18, lw=0)
 
 
-def _table(rows: list[dict[str, Any]]) -> HTML:
+def _table(rows: Rows) -> HTML:
     if not rows:
         return HTML("<p>None.</p>")
     return HTML(pd.DataFrame(rows).to_html(index=False, escape=True, border=0, na_rep="n/a"))
 
 
-def _interval(mean: float, low: float | None, high: float | None, digits: int, sign: bool = False) -> str:
-    form = f"{{:{'+' if sign else ''}.{digits}f}}"
-    around = "" if low is None or high is None else f" [{form.format(low)}, {form.format(high)}]"
-    return form.format(mean) + around
-
-
 def scores(told: Response, metric: str = "phase_ms_ssim") -> HTML:
-    """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm."""
-    names = _order({p.arm for p in told.points})
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for p in told.points:
-        if p.metric == metric:
-            where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
-            key = (p.sample, p.probe, p.dose, p.view)
-            row = rows.setdefault(key, where | {"per pixel": f"{p.fluence:.3g}"} | dict.fromkeys(names, "-"))
-            mark = " (!)" if p.unfit else ""
-            row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, 1 if metric == "seconds" else 3) + mark
-    return _table([rows[key] for key in sorted(rows)])
+    """Return `response_tables.scores` for a page."""
+    return _table(response_tables.scores(told, metric))
 
 
 def deltas(told: Response, metric: str = "phase_ms_ssim") -> HTML:
-    """Return PtychoPINN - other in each condition, with the paired 95 % interval."""
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    digits = 3 if "ssim" in metric else 6
-    for d in told.deltas:
-        if d.metric == metric:
-            where = {"sample, probe": f"{d.sample}, {d.probe}", "photons": f"{d.dose:,}", "view": d.view}
-            row = rows.setdefault((d.sample, d.probe, d.dose, d.view), where)
-            row[f"- {d.other}"] = _interval(d.mean, d.interval_low, d.interval_high, digits, sign=True)
-    return _table([rows[key] for key in sorted(rows)])
+    """Return `response_tables.deltas` for a page."""
+    return _table(response_tables.deltas(told, metric))
 
 
 def winners(told: Response) -> HTML:
-    """Return who is best in the phase of each condition, and who ties."""
-    return _table(
-        [
-            {
-                "sample, probe": f"{w.sample}, {w.probe}", "photons": f"{w.dose:,}", "view": w.view,
-                "best": w.best or "n/a", "ties": ", ".join(w.ties) or "-",
-            }
-            for w in told.winners
-        ]
-    )  # fmt: skip
+    """Return `response_tables.winners` for a page."""
+    return _table(response_tables.winners(told))
 
 
 def needed(told: Response) -> HTML:
-    """Return the dose at which each arm reaches the levels; n/a outside the doses of the study."""
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for n in told.needed:
-        where = {"sample, probe": f"{n.sample}, {n.probe}", "view": n.view, "arm": n.arm}
-        row = rows.setdefault((n.sample, n.probe, n.view, n.arm), where)
-        row[f"photons for {n.level}"] = "n/a" if n.dose is None else f"{n.dose:,.0f}"
-    return _table(list(rows.values()))
+    """Return `response_tables.needed` for a page."""
+    return _table(response_tables.needed(told))
 
 
 def equal_fluence(told: Response) -> HTML:
-    """Return scores of the views at equal photons per object pixel."""
-    return _table(
-        [
-            {
-                "sample, probe": f"{e.sample}, {e.probe}", "arm": e.arm, "per pixel": f"{e.fluence:.3g}",
-                "view": e.view, "score": f"{e.score:.3f}", "other view": e.other_view,
-                "its score": f"{e.other_score:.3f}", "gain": f"{e.score - e.other_score:+.3f}",
-            }
-            for e in told.equal_fluence
-            if e.other_score is not None
-        ]
-    )  # fmt: skip
+    """Return `response_tables.equal_fluence` for a page."""
+    return _table(response_tables.equal_fluence(told))

@@ -50,6 +50,19 @@ def test_four_conditions_give_one_response(study):
     assert design["arms"]["map"]["iterations"] == 20
 
 
+def test_a_study_is_published_as_documents(study, tmp_path):
+    from benchmarks.publish_response import publish
+
+    folder, _ = study
+    publish(folder, "four", tmp_path)
+    page = (tmp_path / "four.md").read_text()
+    assert (tmp_path / "four.json").read_bytes() == (folder / "analysis/response.json").read_bytes()
+    assert {p.name for p in tmp_path.glob("*.png")} == set(re.findall(r"\((four_\w+\.png)\)", page))
+    told = Response.model_validate_json((folder / "analysis/response.json").read_text())
+    score = next(r.phase_ms_ssim for r in told.rows if (r.dose, r.view, r.arm) == (1000, "dense", "MAP"))
+    assert f" {score:.3f} |" in page and "| MAP | - |" in page and "At equal fluence" in page
+
+
 def test_only_what_changed_runs_again(study):
     folder, _ = study
     before = (folder / "analysis/response.json").read_bytes()

@@ -1,0 +1,92 @@
+"""A finished study as documents: `make publish HUB=reports/response_laptop NAME=leaves`, to docs/response/.
+
+Writes NAME.json (the study's response.json, byte for byte), NAME.md (its tables) and NAME_*.png (its curves), so that
+the published figures can be checked without the study's folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from studylib.evidence import response, response_page, response_tables
+from studylib.evidence.response_schema import Response
+from studylib.evidence.writer import DELTAS
+from studylib.io.files import read_json, write_text, write_with
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs/response"
+CURVES = {
+    "dose": response_page.dose_response,
+    "amplitude": lambda told: response_page.dose_response(told, "amplitude_ms_ssim"),
+    "fluence": response_page.fluence_response,
+}
+WORDS = {
+    "dose": "Phase MS-SSIM over the dose, every arm",
+    "amplitude": "Amplitude MS-SSIM over the dose, every arm",
+    "fluence": "Phase MS-SSIM over the photons per object pixel, both views of every arm",
+}
+
+
+def origins(root: Path, told: Response) -> list[dict[str, Any]]:
+    """Return the provenance of each condition that has evidence."""
+    folders = [root / Path(table).parents[4] for table in told.tables]
+    return [read_json(folder / DELTAS, "make response")["provenance"] for folder in folders]
+
+
+def page(name: str, told: Response, origin: list[dict[str, Any]]) -> str:
+    """Return NAME.md."""
+    tables = response_tables
+    commits = sorted({(o["git_commit"] or "none")[:10] + ("+dirty" if o["git_dirty"] else "") for o in origin})
+    replicates = max(p.replicates for p in told.points)
+    lines = [
+        f"# Response: {name}", "",
+        f"Written by `make publish` from a study of `make response`: {told.split} half, commit {', '.join(commits)},",
+        f"{told.generated_at}. Replicates: {replicates}; intervals are Student's t at 95 %. MS-SSIM after a blur of",
+        "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn, or its contrast",
+        f"is out of bounds. All scores, and the hash of every table that was read, are in [{name}.json]({name}.json).",
+        "",
+    ]  # fmt: skip
+    for kind in CURVES:
+        lines += [f"![{WORDS[kind]}]({name}_{kind}.png)", ""]
+    parts = {
+        "Phase MS-SSIM": tables.scores(told),
+        "Amplitude MS-SSIM": tables.scores(told, "amplitude_ms_ssim"),
+        "Mean absolute error of the phase, rad": tables.scores(told, "phase_mae"),
+        "The best arm of each condition, and those that tie": tables.winners(told),
+        "PtychoPINN minus other, phase MS-SSIM": tables.deltas(told),
+        "PtychoPINN minus other, amplitude MS-SSIM": tables.deltas(told, "amplitude_ms_ssim"),
+        "Photons per pattern that an arm needs": tables.needed(told),
+        "At equal fluence: what overlap alone is worth": tables.equal_fluence(told),
+        "Seconds, training and reconstruction": tables.scores(told, "seconds"),
+    }
+    for title, rows in parts.items():
+        if rows:
+            lines += [f"## {title}", "", tables.markdown(rows), ""]
+    if told.failed:
+        lines += ["## Failed", "", *(f"- {f.folder}: {f.reason}" for f in told.failed), ""]
+    return "\n".join(lines)
+
+
+def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
+    """Write the documents of a study."""
+    told = response.read(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, draw in CURVES.items():
+        figure = draw(told)
+        write_with(folder / f"{name}_{kind}.png", lambda file, figure=figure: figure.savefig(file, format="png"))
+    write_text(folder / f"{name}.md", page(name, told, origins(root, told)))
+    write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Publish the study of a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hub", required=True, type=Path)
+    parser.add_argument("--name", required=True)
+    options = parser.parse_args()
+    publish(options.hub, options.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The tables of a response: rows of named cells in words, for a page or for a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studylib.arms.registry import arms
+from studylib.evidence.response_schema import Response
+
+Rows = list[dict[str, Any]]
+
+
+def order(names: set[str]) -> list[str]:
+    """Return names of arms in the order of the registry, the constant image last."""
+    known = [arm.name for arm in arms().values()]
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def markdown(rows: Rows) -> str:
+    """Return rows as a table of Markdown; cells that a row lacks are "-"."""
+    if not rows:
+        return "None."
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names), *([str(row.get(name, "-")) for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _interval(mean: float, low: float | None, high: float | None, digits: int, sign: bool = False) -> str:
+    form = f"{{:{'+' if sign else ''}.{digits}f}}"
+    around = "" if low is None or high is None else f" [{form.format(low)}, {form.format(high)}]"
+    return form.format(mean) + around
+
+
+def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
+    """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm."""
+    names, digits = order({p.arm for p in told.points}), {"seconds": 1, "phase_mae": 4}.get(metric, 3)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for p in told.points:
+        if p.metric == metric:
+            where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
+            key = (p.sample, p.probe, p.dose, p.view)
+            row = rows.setdefault(key, where | {"per pixel": f"{p.fluence:.3g}"} | dict.fromkeys(names, "-"))
+            mark = " (!)" if p.unfit else ""
+            row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, digits) + mark
+    return [rows[key] for key in sorted(rows)]
+
+
+def deltas(told: Response, metric: str = "phase_ms_ssim") -> Rows:
+    """Return PtychoPINN - other in each condition, with the paired 95 % interval."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    digits = 3 if "ssim" in metric else 6
+    for d in told.deltas:
+        if d.metric == metric:
+            where = {"sample, probe": f"{d.sample}, {d.probe}", "photons": f"{d.dose:,}", "view": d.view}
+            row = rows.setdefault((d.sample, d.probe, d.dose, d.view), where)
+            row[f"- {d.other}"] = _interval(d.mean, d.interval_low, d.interval_high, digits, sign=True)
+    return [rows[key] for key in sorted(rows)]
+
+
+def winners(told: Response) -> Rows:
+    """Return who is best in the phase of each condition, and who ties."""
+    return [
+        {
+            "sample, probe": f"{w.sample}, {w.probe}", "photons": f"{w.dose:,}", "view": w.view,
+            "best": w.best or "n/a", "ties": ", ".join(w.ties) or "-",
+        }
+        for w in told.winners
+    ]  # fmt: skip
+
+
+def needed(told: Response) -> Rows:
+    """Return the dose at which each arm reaches the levels; n/a outside the doses of the study."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for n in told.needed:
+        where = {"sample, probe": f"{n.sample}, {n.probe}", "view": n.view, "arm": n.arm}
+        row = rows.setdefault((n.sample, n.probe, n.view, n.arm), where)
+        row[f"photons for {n.level}"] = "n/a" if n.dose is None else f"{n.dose:,.0f}"
+    return list(rows.values())
+
+
+def equal_fluence(told: Response) -> Rows:
+    """Return scores of the views at equal photons per object pixel."""
+    return [
+        {
+            "sample, probe": f"{e.sample}, {e.probe}", "arm": e.arm, "per pixel": f"{e.fluence:.3g}",
+            "view": e.view, "score": f"{e.score:.3f}", "other view": e.other_view,
+            "its score": f"{e.other_score:.3f}", "gain": f"{e.score - e.other_score:+.3f}",
+        }
+        for e in told.equal_fluence
+        if e.other_score is not None
+    ]  # fmt: skip
