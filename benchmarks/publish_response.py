@@ -43,7 +43,7 @@ def page(name: str, told: Response, origin: list[dict[str, Any]]) -> str:
         f"# Response: {name}", "",
         f"Written by `make publish` from a study of `make response`: {told.split} half, commit {', '.join(commits)},",
         f"{told.generated_at}. Replicates: {replicates}; intervals are Student's t at 95 %. MS-SSIM after a blur of",
-        "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn, or its contrast",
+        "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn or its contrast",
         f"is out of bounds. All scores, and the hash of every table that was read, are in [{name}.json]({name}.json).",
         "",
     ]  # fmt: skip
