@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | response | verify | record | mapped-tests | index | schema."""
+"""Command line: python -m studylib dense | response | inspect | convert | verify | record | index | schema and more."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def _cores(text: str) -> int:
     return int(text)
 
 
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number above 0")
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser."""
     top = _Parser(prog="python -m studylib", description=__doc__)
@@ -58,6 +68,16 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
+    inspected = commands.add_parser("inspect", help="tell what a measured scan holds, and what it lacks")
+    inspected.add_argument("files", nargs="+", help="a scan; more files of the same scan add what the first lacks")
+    inspected.add_argument("--plot", default="", help="PNG: positions, mean pattern and probe")
+    inspected.add_argument("--json", action="store_true", help="print JSON")
+    convert = commands.add_parser("convert", help="write a measured scan, or its reconstruction, in another format")
+    convert.add_argument("files", nargs="+", help="what to read, as for inspect, then what to write: .npz, .cxi or .h5")
+    for command in (inspected, convert):
+        command.add_argument("--energy-ev", type=_positive, help="photon energy, where the file lacks it")
+        command.add_argument("--distance-m", type=_positive, help="object to detector, where the file lacks it")
+        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, where the file lacks it")
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
@@ -181,6 +201,44 @@ def _mapped_tests(options: argparse.Namespace) -> int:
     return run_mapped_tests(_existing(options.hub))
 
 
+def _open(options: argparse.Namespace, files: list[str]):
+    """Return a scan of one file or several, with what was told of the experiment."""
+    from studylib.io.readers import open_scan
+
+    pitch = options.detector_pixel_m
+    told = {"energy_ev": options.energy_ev, "distance_m": options.distance_m}
+    return open_scan(*files).with_experiment(**told, detector_pixel_m=(pitch, pitch) if pitch else None)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    import json
+
+    from studylib import describe
+
+    scan = _open(options, options.files)
+    told = describe.describe(scan)
+    if options.json:
+        print(json.dumps(told, indent=2))
+    else:
+        width = max(map(len, told))
+        print("\n".join(f"{name:{width}}  {text}" for name, text in told.items() if name != "notes"))
+        print("\n".join(f"note: {note}" for note in told["notes"]))
+    if options.plot:
+        describe.plot(scan, Path(options.plot))
+        print(f"wrote {options.plot}")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from studylib.io.writers import write_scan
+
+    if len(options.files) < 2:
+        raise InputError("files", options.files, "what to read, then what to write", "convert scan.cxi scan.npz")
+    *read, out = options.files
+    print(f"wrote {write_scan(Path(out), _open(options, read))}")
+    return 0
+
+
 def _index(options: argparse.Namespace) -> int:
     from studylib.evidence import index
 
@@ -209,4 +267,6 @@ COMMANDS = {
     "mapped-tests": _mapped_tests,
     "index": _index,
     "schema": _schema,
+    "inspect": _inspect,
+    "convert": _convert,
 }

@@ -1,0 +1,113 @@
+"""NPZ scans: DATA-001, and those of the fly64 kind (`diff3d`, counts in either order of axes)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.errors import InputError
+from studylib.io.files import write_with
+from studylib.io.npz import map_member, member_names, read_members
+from studylib.measured import Measured
+
+REMEDY = "save it with numpy.savez(path, diffraction=..., probeGuess=..., xcoords=..., ycoords=...)"
+
+
+def read(path: Path) -> Measured:
+    """Read `diffraction` (square roots of counts) or `diff3d` (counts), and what else is there.
+
+    Raises
+    ------
+    InputError
+        Neither is there, or a member is of another type or shape.
+    """
+    names = set(member_names(path, REMEDY))
+    key = next((k for k in ("diffraction", "diff3d") if k in names), None)
+    if key is None:
+        if names >= {"probeGuess", "objectGuess"}:
+            return _described(path, names, None, False, ["a base: object and probe, no patterns"])
+        raise InputError(f"members of {path.name}", sorted(names)[:8], "diffraction or diff3d", REMEDY)
+    remarks: list[str] = []
+    stored = map_member(path, key, lambda block: _real(block, key, path), REMEDY)
+    if stored.ndim != 3 or 0 in stored.shape:
+        raise InputError(f"{key} in {path.name}", stored.shape, "(positions, rows, columns)", REMEDY)
+    n = len(read_members(path, ("xcoords",), REMEDY)["xcoords"]) if "xcoords" in names else None
+    if stored.shape[0] == stored.shape[1] != stored.shape[2] and n in (None, stored.shape[2]):
+        stored = np.moveaxis(stored, 2, 0)
+        remarks.append("patterns are stored as (rows, columns, positions)")
+    amplitude = key == "diffraction"
+    remarks.append("patterns are square roots of counts" if amplitude else "patterns are counts")
+    return _described(path, names, stored, amplitude, remarks)
+
+
+def _described(
+    path: Path, names: set[str], stored: NDArray[Any] | None, amplitude: bool, remarks: list[str]
+) -> Measured:
+    wanted = [n for n in ("probeGuess", "objectGuess", "mask", "xcoords", "ycoords") if n in names]
+    members: dict[str, NDArray] = read_members(path, wanted, REMEDY)
+    where = None
+    if {"xcoords", "ycoords"} <= names:
+        axes = [np.asarray(members[k], dtype=np.float64) for k in ("xcoords", "ycoords")]
+        n = len(stored) if stored is not None else len(axes[0])
+        if any(a.shape != (n,) or not np.isfinite(a).all() for a in axes):
+            given = f"{axes[0].shape} and {axes[1].shape}"
+            raise InputError(f"xcoords and ycoords in {path.name}", given, f"{n} finite numbers each", REMEDY)
+        where = np.stack(axes, axis=1)
+    for key in ("probeGuess", "objectGuess"):
+        if key in members and members[key].dtype.kind != "c":
+            raise InputError(f"{key} in {path.name}", str(members[key].dtype), "a complex array", REMEDY)
+    probe, image = members.get("probeGuess"), members.get("objectGuess")
+    return Measured(
+        "DATA-001 NPZ" if amplitude or stored is None else "NPZ of the fly64 kind", path.name, stored, amplitude,
+        scale=_scale(path, names), positions=where,
+        probe=None if probe is None else probe.astype(np.complex64).reshape(-1, *probe.shape[-2:]),
+        object=None if image is None else image.astype(np.complex64).reshape(-1, *image.shape[-2:])[0],
+        mask=members["mask"].astype(bool) if "mask" in members else None, remarks=tuple(remarks),
+    )  # fmt: skip
+
+
+def _scale(path: Path, names: set[str]) -> float:
+    """Return what stored amplitudes are multiplied by: DATA-001 keeps it in its metadata, other files have none."""
+    import json
+
+    if "_metadata" not in names:
+        return 1.0
+    try:
+        told = json.loads(str(read_members(path, ("_metadata",), REMEDY)["_metadata"]))
+        return float(told.get("intensity_scale", 1.0)) if isinstance(told, dict) else 1.0
+    except (json.JSONDecodeError, TypeError, ValueError):
+        return 1.0
+
+
+def _real(block: NDArray, key: str, path: Path) -> None:
+    if block.dtype.kind not in "fiu":
+        raise InputError(f"{key} in {path.name}", str(block.dtype), "real numbers", REMEDY)
+    if block.dtype.kind == "f" and not np.isfinite(block).all():
+        raise InputError(f"{key} in {path.name}", "NaN or infinity", "finite numbers", REMEDY)
+    if block.size and block.min() < 0:
+        raise InputError(f"{key} in {path.name}", float(block.min()), "numbers >= 0", REMEDY)
+
+
+def write(path: Path, told: Measured) -> Path:
+    """Write patterns, positions, probe, object and mask as far as they are known; whole or not at all.
+
+    Raises
+    ------
+    InputError
+        No patterns, or no positions in object pixels.
+    """
+    if told.patterns is None or told.places is None:
+        lacks = told.missing()
+        raise InputError("scan", told.name, "patterns and positions in object pixels", "; ".join(lacks.values()))
+    members: dict[str, NDArray[Any]] = {
+        "diffraction": np.concatenate([np.sqrt(block).astype(np.float32) for block in told.blocks()]),
+        "xcoords": told.places[:, 0],
+        "ycoords": told.places[:, 1],
+    }
+    for name, array in (("probeGuess", told.probe), ("objectGuess", told.object), ("mask", told.mask)):
+        if array is not None:
+            members[name] = array[0] if name == "probeGuess" and len(array) == 1 else array
+    return write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]

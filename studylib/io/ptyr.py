@@ -1,0 +1,52 @@
+"""Reconstructions of ptypy (.ptyr): probe and object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from studylib.errors import InputError
+from studylib.measured import Measured
+
+
+def is_ptyr(file: h5py.File) -> bool:
+    """Return whether a file is laid out as a reconstruction of ptypy."""
+    return isinstance(file.get("content/obj"), h5py.Group)
+
+
+def read(path: Path, file: h5py.File) -> Measured:
+    """Read the first object and the first probe; of several layers of the object the first.
+
+    Raises
+    ------
+    InputError
+        No complex object is there.
+    """
+    image, pixel, names = _storage(file, "content/obj", path)
+    probe = _storage(file, "content/probe", path)[0] if isinstance(file.get("content/probe"), h5py.Group) else None
+    remarks = ["a reconstruction holds no patterns: they are in the .ptyd of the same scan"]
+    if len(names) > 1:
+        remarks.append(f"{len(names)} objects: {names[0]} was read")
+    places = None
+    recorded = file.get(f"content/positions/{names[0]}")
+    if isinstance(recorded, h5py.Dataset) and pixel:
+        origin = np.asarray(file[f"content/obj/{names[0]}/_origin"][()], dtype=np.float64)
+        places = ((recorded[()] - origin) / pixel)[:, ::-1]
+    return Measured(
+        "ptypy reconstruction", path.name, positions=places, probe=probe, object=image[0],
+        object_pixel_m=pixel, remarks=tuple(remarks),
+    )  # fmt: skip
+
+
+def _storage(file: h5py.File, where: str, path: Path):
+    names = sorted(file[where])
+    data = file.get(f"{where}/{names[0]}/data") if names else None
+    if not isinstance(data, h5py.Dataset) or data.dtype.kind != "c" or data.ndim not in (2, 3):
+        given = "nothing" if data is None else str(getattr(data, "dtype", "a group"))
+        raise InputError(f"{where} in {path.name}", given, "a complex array (layers, rows, columns)")
+    size = file.get(f"{where}/{names[0]}/_psize")
+    pixel = float(np.asarray(size[()]).reshape(-1)[0]) if isinstance(size, h5py.Dataset) else None
+    array = data[()].astype(np.complex64)
+    return array.reshape(-1, *array.shape[-2:]), pixel, names

@@ -1,0 +1,73 @@
+"""One way to open a measured scan, whatever its format: the content decides, never the name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studylib.errors import InputError
+from studylib.io import cxi, h5, npz_scan, ptychodus, ptyr, zarr_scan
+from studylib.measured import Measured
+
+HDF5_READERS = (
+    (ptychodus.is_product, ptychodus.read_product),
+    (ptyr.is_ptyr, ptyr.read),
+    (cxi.is_cxi, cxi.read),
+    (ptychodus.is_diffraction, ptychodus.read_diffraction),
+)
+"""What tells a layout of HDF5, and what reads it; the first that fits."""
+FORMATS = "DATA-001 or fly64 NPZ, CXI, ptychodus product or diffraction HDF5, ptypy .ptyr, Zarr"
+
+
+def open_scan(path: str | Path, *more: str | Path) -> Measured:
+    """Read what a file tells of a measured scan; its patterns stay on disk until they are used.
+
+    Parameters
+    ----------
+    path
+        A file, or the folder of a Zarr group.
+    more
+        Other files of the same scan: they add what the first lacks (a product and its diffraction data, say).
+
+    Raises
+    ------
+    InputError
+        No such file, a format that is not known, a member that is not what its format says, or files of different
+        scans.
+    """
+    told = _read(Path(path))
+    for other in more:
+        told = told.completed(_read(Path(other)))
+    return _fitting(told)
+
+
+def _fitting(scan: Measured) -> Measured:
+    """Refuse what does not belong together."""
+    where = scan.positions if scan.positions is not None else scan.positions_m
+    if scan.patterns is not None:
+        n, *frame = scan.patterns.shape
+        if where is not None and len(where) != n:
+            raise InputError(f"positions in {scan.name}", len(where), f"{n}, one a pattern", "give files of one scan")
+        if scan.mask is not None and list(scan.mask.shape) != frame:
+            raise InputError(f"mask in {scan.name}", scan.mask.shape, f"{tuple(frame)}, as the patterns")
+        if scan.probe is not None and list(scan.probe.shape[1:]) != frame:
+            raise InputError(f"probe in {scan.name}", scan.probe.shape, f"(modes, {frame[0]}, {frame[1]})")
+    return scan
+
+
+def _read(path: Path) -> Measured:
+    if zarr_scan.is_zarr(path):
+        return zarr_scan.read(path)
+    if not path.is_file():
+        raise InputError("scan", path.name, f"a file: {FORMATS}", "check the path")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK"):
+        return npz_scan.read(path)
+    if start == b"\x89HDF\r\n\x1a\n":
+        with h5.opened(path) as opened:
+            for fits, read in HDF5_READERS:
+                if fits(opened):
+                    return read(path, opened)
+            names = sorted(opened)[:8]
+        raise InputError(f"layout of {path.name}", names, FORMATS, "convert it with the tools of its beamline")
+    raise InputError("scan", path.name, FORMATS, "convert it with the tools of its beamline")
