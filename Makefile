@@ -33,7 +33,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions selection positions seconds samples bench large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions selection positions seconds samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -130,6 +130,9 @@ lab: $(VENV)/ready  ## JupyterLab, open at notebooks/start.ipynb
 bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.md
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json
 	$(BIN)/python benchmarks/table.py
+
+study-speed: $(VENV)/ready  ## one graph beside its conditions one after the other, to benchmarks/study_speed.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.study_speed
 
 large: $(VENV)/ready  ## 1e5 positions: train, predict and stitch, peak memory of each, to benchmarks/large.json
 	$(BIN)/python benchmarks/large.py

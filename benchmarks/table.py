@@ -80,7 +80,38 @@ def page(results: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def study(told: dict) -> str:
+    """Return what one graph is worth to a study."""
+    words = {
+        "planned": "in the plan (dry run)", "ran": "the first time", "again": "at once again",
+        "touched": "after a data set was touched", "changed": "after one byte of it was changed",
+    }  # fmt: skip
+    kinds = sorted({kind for key in words for kind in told[key]})
+    lines = [
+        "", "## One graph", "",
+        f"`make study-speed`: smoke profile, {told['conditions']} conditions (two doses, views and replicates), all usual",
+        f"arms, two cores of {told['processor']}, one run, commit {(told['commit'] or 'none')[:10]}.", "",
+        "| stages | " + " | ".join(kinds) + " | all |", "|---" * (len(kinds) + 2) + "|",
+    ]  # fmt: skip
+    for key, text in words.items():
+        counts = [told[key].get(kind, 0) for kind in kinds]
+        lines.append("| " + " | ".join([text, *(str(c or "-") for c in counts), str(sum(counts))]) + " |")
+    lines += [
+        "",
+        "What ran after the byte was changed: " + ", ".join(f"`{s}`" for s in told["changed_stages"]) + ".",
+        "",
+    ]
+    study_s, again_s, alone_s = (told[f"{k}_seconds"] for k in ("study", "again", "one_after_the_other"))
+    lines.append(
+        f"The study takes {study_s:.0f} s, at once again {again_s:.0f} s; the same conditions one by one, each"
+    )
+    lines.append(f"with two cores, {alone_s:.0f} s: {told['ratio']:.2f} times.")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
     text = page(json.loads((HERE / "results.json").read_text(encoding="utf-8")))
+    if (HERE / "study_speed.json").is_file():
+        text += study(json.loads((HERE / "study_speed.json").read_text(encoding="utf-8")))
     (HERE.parent / "docs/speed.md").write_text(text, encoding="utf-8")
     print(text)
