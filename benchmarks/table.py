@@ -89,7 +89,7 @@ def study(told: dict) -> str:
     kinds = sorted({kind for key in words for kind in told[key]})
     lines = [
         "", "## One graph", "",
-        f"`make study-speed`: smoke profile, {told['conditions']} conditions (two doses, views and replicates), all usual",
+        f"`make study-speed`: smoke, {told['conditions']} conditions (two doses, views and replicates), all usual",
         f"arms, two cores of {told['processor']}, one run, commit {(told['commit'] or 'none')[:10]}.", "",
         "| stages | " + " | ".join(kinds) + " | all |", "|---" * (len(kinds) + 2) + "|",
     ]  # fmt: skip
