@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     inspected = commands.add_parser("inspect", help="tell what a measured scan holds, and what it lacks")
     inspected.add_argument("files", nargs="+", help="a scan; more files of the same scan add what the first lacks")
     inspected.add_argument("--plot", default="", help="PNG: positions, mean pattern and probe")
+    inspected.add_argument("--orientation", action="store_true", help="find which way round the detector looks")
     inspected.add_argument("--json", action="store_true", help="print JSON")
     convert = commands.add_parser("convert", help="write a measured scan, or its reconstruction, in another format")
     convert.add_argument("files", nargs="+", help="what to read, as for inspect, then what to write: .npz, .cxi or .h5")
@@ -217,6 +218,8 @@ def _inspect(options: argparse.Namespace) -> int:
 
     scan = _open(options, options.files)
     told = describe.describe(scan)
+    if options.orientation:
+        told |= describe.orientation(scan)
     if options.json:
         print(json.dumps(told, indent=2))
     else:

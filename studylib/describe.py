@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from studylib import orientation as orientations
 from studylib.measured import Measured, are_whole
 from studylib.probes import probe_diameter, spill
 
@@ -171,6 +172,26 @@ def _pixels(where: NDArray[np.intp]) -> str:
         return "none"
     shown = ", ".join(f"({r}, {c})" for r, c in where[:5].tolist())
     return f"{len(where)}: {shown}{', ...' if len(where) > 5 else ''} (row, column)"
+
+
+def orientation(scan: Measured) -> dict[str, str]:
+    """Return which orientation explains the patterns: its class, and with a known probe the very one."""
+    found = orientations.without_probe(scan)
+    told = {"orientation class": "not clear: the deflections of the patterns are noise, or sampled too coarsely"}
+    if found.clear:
+        members = "; ".join(map(str, found.members))
+        told["orientation class"] = f"{members} (curl {found.curl:.2f}, the next class {found.next_curl:.2f})"
+    if scan.probe is not None:
+        tried = orientations.with_probe(scan)
+        behind = tried[1].loss - tried[0].loss
+        clear = behind > 3 * tried[1].standard_error
+        told["orientation"] = (
+            f"{tried[0].orientation}{'' if clear else ' (not clear)'}: {tried[1].orientation} is {behind:.3g} "
+            f"+- {tried[1].standard_error:.2g} nats per pattern behind"
+        )
+        if found.clear and tried[0].orientation not in found.members:
+            told["orientation"] += "; it is not of the class that the deflections tell"
+    return told
 
 
 def plot(scan: Measured, path: Path) -> Path:

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from studylib.errors import InputError
 from studylib.physics.overlap import mean_spacing
+from studylib.physics.simulate import intensity_scale
+from studylib.scan import Scan
 
 PLANCK_EV_M = 1.239841984e-06
 """h c, eV m (CODATA 2018): wavelength = h c / energy."""
+KINDS = ("sample_kind", "probe_kind")
 WHOLE = 1e-3
 """How far from a whole number, in units of its square root, a count may be that was stored in single precision."""
 BLOCK_BYTES = 1 << 26
@@ -184,6 +187,29 @@ class Measured:
             size = max(1, BLOCK_BYTES // (8 * rows * columns))
             for start in range(0, n, size):
                 yield self.counts(slice(start, start + size))
+
+    def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
+        """Return the scan of some positions for the arms: counts, the first mode of the probe, a frame that holds all.
+
+        The probe is scaled so that an object of modulus 1 brings the mean counts of the patterns.
+
+        Parameters
+        ----------
+        part
+            Indices of the positions; all when None.
+        """
+        assert self.patterns is not None and self.places is not None and self.probe is not None
+        part = np.arange(len(self.places)) if part is None else part
+        counts = np.concatenate([self.counts(slice(int(k), int(k) + 1)) for k in part])
+        n, where = counts.shape[1], self.places[part]
+        where = where - np.floor(where.min(axis=0)) + n // 2 + 1
+        width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
+        dose = float(counts.sum(axis=(1, 2)).mean())
+        scale, light = intensity_scale(round(dose), n), self.probe[0]
+        probe = light * np.sqrt(dose / np.sum(np.abs(light.astype(np.complex128)) ** 2))
+        metadata = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, "measured")
+        amplitudes = (np.sqrt(counts) / scale).astype(np.float32)
+        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata)
 
     def far_field_doubt(self) -> str:
         """Return in words why the far-field model cannot hold, or nothing.
