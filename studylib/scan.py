@@ -34,6 +34,8 @@ class Scan:
         Counts of the same positions that no arm is fitted to; None where there are none.
     held_share
         Mean of `held` as a share of the mean of `counts`.
+    mask : (N, N) bool
+        True where a pixel of the detector can be trusted; None: everywhere. What the others hold never matters.
     """
 
     diffraction: NDArray[np.float32]
@@ -44,11 +46,28 @@ class Scan:
     metadata: dict[str, Any]
     held: NDArray[np.unsignedinteger] | None = None
     held_share: float = 0.0
+    mask: NDArray[np.bool_] | None = None
 
     @property
     def counts(self) -> NDArray[np.float32]:
-        """Return the photons counted, (positions, N, N) float32, whole numbers."""
-        return to_counts(self.diffraction, self.scale).astype(np.float32)
+        """Return the photons counted, (positions, N, N) float32, whole numbers; 0 at pixels not to be trusted."""
+        counts = to_counts(self.diffraction, self.scale).astype(np.float32)
+        return counts if self.mask is None else counts * self.mask
+
+    @property
+    def flat(self) -> NDArray[np.float64]:
+        """Return the pattern that an object of 1 gives at a whole position, (N, N) float64, all pixels."""
+        return np.abs(np.fft.fftshift(np.fft.fft2(self.probe.astype(np.complex128), norm="ortho"))) ** 2
+
+    def filled(self, amplitudes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return amplitudes (..., N, N) with what the best constant object gives at pixels that are not to be trusted.
+
+        For inputs that have no gaps, those of networks; likelihoods leave the pixels out.
+        """
+        if self.mask is None:
+            return amplitudes
+        constant = self.best_constant() * np.sqrt(self.flat).astype(np.float32)
+        return np.where(self.mask, amplitudes, constant)
 
     @property
     def n_pixels(self) -> int:
@@ -75,7 +94,7 @@ class Scan:
         """
         n = len(self.positions)
         some = self if n <= most else self.take(np.linspace(0, n - 1, most).astype(int))
-        lit = len(some.positions) * np.sum(np.abs(self.probe.astype(np.complex128)) ** 2)
+        lit = len(some.positions) * np.sum(self.flat if self.mask is None else self.flat * self.mask)
         return float(np.sqrt(some.counts.sum(dtype=np.float64) / lit))
 
     def take(self, indices: NDArray[np.intp]) -> Scan:

@@ -49,11 +49,14 @@ class Likelihood:
         self.counts = torch.from_numpy(np.ascontiguousarray(shifted)).to(self.device)
         self.probes = torch.from_numpy(probes_at(scan.probe, scan.positions)).to(self.device)
         self.n_values = self.counts.numel()
+        seen = None if scan.mask is None else np.fft.ifftshift(scan.mask).astype(np.float32)
+        self.mask = None if seen is None else torch.from_numpy(seen).to(self.device)
 
     def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         import torch
 
-        return torch.fft.fft2(self.probes[part] * canvas.reshape(-1)[self.places[part]], norm="ortho")
+        wave = torch.fft.fft2(self.probes[part] * canvas.reshape(-1)[self.places[part]], norm="ortho")
+        return wave if self.mask is None else wave * self.mask
 
     def loss_and_gradient(self, image: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Return the loss and its gradient.

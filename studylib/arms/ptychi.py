@@ -191,4 +191,5 @@ def _task(options, scan: Scan, start: NDArray[np.complex64]):
         probe_data=torch.from_numpy((scan.probe / n).reshape(1, 1, n, n)),
         probe_position_x_px=torch.from_numpy(scan.positions[:, 0].astype(np.float32)),
         probe_position_y_px=torch.from_numpy(scan.positions[:, 1].astype(np.float32)),
+        valid_pixel_mask=torch.from_numpy(np.ones((n, n), bool) if scan.mask is None else scan.mask),
     )

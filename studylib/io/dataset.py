@@ -68,6 +68,8 @@ def save(
         members["objectPhase"] = phase.astype(np.float32)
     if scan.held is not None:
         members["heldCounts"] = scan.held
+    if scan.mask is not None:
+        members["mask"] = scan.mask
     return write_with(path, lambda file: np.savez(file, **members))
 
 
@@ -105,8 +107,21 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
     positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
     shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
-    scan = Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata)
+    mask = _mask(path, probe, remedy)
+    scan = Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata, mask=mask)
     return _with_held(scan, path, remedy) if metadata.get("held_share") else scan
+
+
+def _mask(path: Path, probe: NDArray, remedy: str) -> NDArray[np.bool_] | None:
+    """Return the detector's mask, None where the data set has none."""
+    if "mask" not in member_names(path, remedy):
+        return None
+    mask = read_members(path, ("mask",), remedy)["mask"]
+    if mask.dtype != np.bool_ or mask.shape != probe.shape or not mask.any():
+        raise InputError(
+            f"mask in {path.name}", f"{mask.dtype} {mask.shape}", f"bool {probe.shape}, True: good", remedy
+        )
+    return mask
 
 
 def _with_held(scan: Scan, path: Path, remedy: str) -> Scan:

@@ -57,6 +57,8 @@ def pattern_losses(image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float
         raise InputError("held counts", None, "a data set with a second exposure", "simulate it again: 01_generate")
     expected = scan.held_share * np.concatenate(list(expected_counts(image, scan.probe, scan.positions)))
     counts = scan.held.astype(np.float64)
+    if scan.mask is not None:
+        counts, expected = counts * scan.mask, expected * scan.mask
     gain = counts.sum() / max(expected.sum(), 1e-12)
     return plain_poisson_loss(counts, gain * expected).sum(axis=(1, 2))
 

@@ -231,10 +231,11 @@ class Diffraction(Illuminated):
     scanning coherent diffraction reconstruction, Sci. Rep. 13, 22789 (2023).
     """
 
-    def __init__(self, probe, **kwargs) -> None:
+    def __init__(self, probe, mask: np.ndarray | None = None, **kwargs) -> None:
         super().__init__(probe, **kwargs)
         # The centring factor turns the centred spectrum out of the plain transform.
         self.centring = tensor(centring(self.n) / self.n)
+        self.mask = None if mask is None else tensor(mask)
 
     def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
@@ -249,7 +250,8 @@ class Diffraction(Illuminated):
                 self.centring * (real * probe_imag + imag * probe_real),
             )
         )
-        return ops.square(f_real) + ops.square(f_imag)
+        expected = ops.square(f_real) + ops.square(f_imag)
+        return expected if self.mask is None else expected * self.mask
 
 
 @keras.saving.register_keras_serializable("studylib")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib.scan import Scan
+
 TOLERANCE = 0.02
 """Largest relative difference ||S P - P|| / ||P|| that counts as a symmetry."""
 
@@ -57,3 +59,9 @@ def probe_symmetries(probe: NDArray[np.complex64], tolerance: float = TOLERANCE)
     """
     norm = np.linalg.norm(probe)
     return tuple(s for s in SQUARE if np.linalg.norm(s.image(probe) - probe) <= tolerance * norm)
+
+
+def symmetries_of(scan: Scan) -> tuple[Symmetry, ...]:
+    """Return the symmetries of a scan's probe that its detector mask has too, the identity first."""
+    mask = scan.mask
+    return tuple(s for s in probe_symmetries(scan.probe) if mask is None or np.array_equal(s.image(mask), mask))

@@ -26,7 +26,7 @@ from studylib.learn.layers import poisson_nll
 from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.recorded import Recorded
-from studylib.learn.symmetry import SQUARE, probe_symmetries
+from studylib.learn.symmetry import SQUARE, symmetries_of
 from studylib.physics.grouping import group, hold_out
 from studylib.physics.likelihood import poisson_loss
 from studylib.reconstruction import Reconstruction, peak_memory_mib
@@ -66,14 +66,14 @@ def train_pinn(
     size = max(1, settings.patterns_per_step // grouping.group_size)
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
     held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
-    held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed))
+    held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed), scan.mask)
     policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
         shape = grouping.group_size, settings.width
-        network = ptychopinn(scan.probe, *shape, scan.scale, policy, settings.skips, gauge, updates)
-        model = with_detector(network, scan.probe)
+        network = ptychopinn(scan.probe, *shape, scan.scale, policy, settings.skips, gauge, updates, scan.mask)
+        model = with_detector(network, scan.probe, scan.mask)
         model.compile(optimizer=optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
 
@@ -109,7 +109,7 @@ def adapt_pinn(
     """
     size = max(1, settings.patterns_per_step // grouping.group_size)
     steps = max(1, len(scan.positions) // size)
-    model = with_detector(network, scan.probe)
+    model = with_detector(network, scan.probe, scan.mask)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate / 3, max(1, steps * epochs))
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     model.compile(optimizer=optimizer, loss=poisson_nll, jit_compile=False)
@@ -133,13 +133,12 @@ def _at_most(n: int, indices: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _symmetries(scan: Scan, settings: TrainingSettings):
-    return probe_symmetries(scan.probe) if settings.use_symmetries else SQUARE[:1]
+    return symmetries_of(scan) if settings.use_symmetries else SQUARE[:1]
 
 
 def flat_object_loss(scan: Scan) -> float:
     """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled."""
-    wave = np.fft.fftshift(np.fft.fft2(scan.probe, norm="ortho"))
-    expected, counts = np.abs(wave) ** 2, scan.counts.mean(axis=0)
+    expected, counts = scan.flat if scan.mask is None else scan.flat * scan.mask, scan.counts.mean(axis=0)
     expected = expected * counts.sum() / expected.sum()
     return float(np.mean(poisson_loss(counts, expected)))
 
