@@ -33,7 +33,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions selection positions seconds samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -67,6 +67,9 @@ publish: $(VENV)/ready  ## a finished study of HUB as documents: docs/response/N
 
 conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1), to docs/conditions.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conditions.py --replicates $(REPLICATES)
+
+ranking: $(VENV)/ready  ## how well counts that no arm was fitted to rank the arms, from docs/conditions.csv to docs/ranking.md
+	$(BIN)/python -m benchmarks.ranking
 
 selection: $(VENV)/ready  ## options of every arm chosen by split counts, to docs/selection.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/selection.py

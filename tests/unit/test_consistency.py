@@ -53,3 +53,23 @@ def test_where_no_light_fell_nothing_matters(seen):
 def test_a_scan_without_such_counts_is_refused():
     with pytest.raises(InputError, match="second exposure"):
         gain_over_constant(OBJECT, scan_of(1000))
+
+
+def test_rankings_are_compared_within_a_condition():
+    from benchmarks.ranking import ranked
+
+    def row(dose, arm, gain, score):
+        where = {"sample": "s", "probe": "p", "dose": dose, "view": "dense", "replicate": "0"}
+        return where | {"arm": arm, "gain_per_pattern": gain, "phase_ms_ssim": score}
+
+    table = [row("1", "A", "5", "0.9"), row("1", "B", "6", "0.8"), row("1", "C", "1", "0.2")]
+    table += [
+        row("1", "constant", "", "0.95"),
+        row("2", "A", "1", "0.5"),
+        row("2", "B", "2", "0.6"),
+        row("3", "A", "1", "1"),
+    ]
+    first, second = ranked(table)
+    assert (first.arms, first.named, first.best) == (3, "B", "A") and first.correlation == pytest.approx(0.5)
+    assert first.regret == first.reversed == pytest.approx(0.1) and second.reversed == 0
+    assert (second.named, second.regret) == ("B", 0.0) and second.correlation == pytest.approx(1)
