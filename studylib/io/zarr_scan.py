@@ -35,7 +35,9 @@ def read(path: Path) -> Measured:
     if key is None:
         raise InputError(f"arrays of {path.name}", sorted(group.array_keys())[:8], "diffraction or diff3d", REMEDY)
     found: dict[str, Any] = {k: np.asarray(group[k]) for k in group.array_keys() if k != key}
-    patterns = group[key]
+    patterns, scale = group[key], group.attrs.get("intensity_scale", 1.0)
+    if not isinstance(patterns, zarr.Array) or not isinstance(scale, (int, float)):
+        raise InputError(f"{key} in {path.name}", "a group", "an array, and a number as its intensity_scale", REMEDY)
     if patterns.ndim != 3 or 0 in patterns.shape or patterns.dtype.kind not in "fiu":
         given = f"{patterns.dtype} {patterns.shape}"
         raise InputError(f"{key} in {path.name}", given, "(positions, rows, columns) of real numbers", REMEDY)
@@ -46,7 +48,7 @@ def read(path: Path) -> Measured:
         raise InputError(f"xcoords in {path.name}", len(where), f"{patterns.shape[0]}, one a pattern", REMEDY)
     probe, image = found.get("probeGuess"), found.get("objectGuess")
     return Measured(
-        "Zarr", path.name, patterns, key == "diffraction", scale=float(group.attrs.get("intensity_scale", 1.0)),
+        "Zarr", path.name, patterns, key == "diffraction", scale=float(scale),
         positions=where, probe=None if probe is None else probe.astype(np.complex64).reshape(-1, *probe.shape[-2:]),
         object=None if image is None else image.astype(np.complex64).reshape(-1, *image.shape[-2:])[0],
         mask=found["mask"].astype(bool) if "mask" in found else None,
