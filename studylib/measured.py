@@ -34,8 +34,8 @@ class Patterns(Protocol):
     def dtype(self) -> np.dtype:
         """Of what is stored."""
 
-    def __getitem__(self, where: slice) -> NDArray[Any]:
-        """Return some patterns, (some, rows, columns)."""
+    def __getitem__(self, where: slice) -> Any:
+        """Return some patterns, (some, rows, columns), an array or what becomes one."""
 
 
 @dataclass(frozen=True)
