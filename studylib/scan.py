@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,12 @@ class Scan:
 
         For inputs that have no gaps, those of networks; likelihoods leave the pixels out.
         """
-        if self.mask is None:
-            return amplitudes
-        constant = self.best_constant() * np.sqrt(self.flat).astype(np.float32)
-        return np.where(self.mask, amplitudes, constant)
+        return amplitudes if self.mask is None else np.where(self.mask, amplitudes, self._constant_amplitudes)
+
+    @cached_property
+    def _constant_amplitudes(self) -> NDArray[np.float32]:
+        """What the best constant object gives, (N, N); every batch asks for it."""
+        return (self.best_constant() * np.sqrt(self.flat)).astype(np.float32)
 
     @property
     def n_pixels(self) -> int:
