@@ -53,14 +53,19 @@ def pattern_losses(image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float
     InputError
         The scan has no such counts.
     """
+    counts, expected = _held(image, scan)
+    return plain_poisson_loss(counts, expected).sum(axis=(1, 2))
+
+
+def _held(image: NDArray[np.complex64], scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the held counts and what the image expects of them, (positions, N, N), one gain fitted to all."""
     if scan.held is None:
         raise InputError("held counts", None, "a data set with a second exposure", "simulate it again: 01_generate")
     expected = scan.held_share * np.concatenate(list(expected_counts(image, scan.probe, scan.positions)))
     counts = scan.held.astype(np.float64)
     if scan.mask is not None:
         counts, expected = counts * scan.mask, expected * scan.mask
-    gain = counts.sum() / max(expected.sum(), 1e-12)
-    return plain_poisson_loss(counts, gain * expected).sum(axis=(1, 2))
+    return counts, counts.sum() / max(expected.sum(), 1e-12) * expected
 
 
 def gain_over_constant(image: NDArray[np.complex64], scan: Scan) -> Gain:
@@ -76,6 +81,56 @@ def gain_over_constant(image: NDArray[np.complex64], scan: Scan) -> Gain:
     flat = np.ones(scan.shape, np.complex64)
     gains = pattern_losses(flat, scan) - pattern_losses(image, scan)
     return Gain(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How well an image explains patterns that no arm was fitted to; no truth is needed.
+
+    Attributes
+    ----------
+    gain
+        In likelihood over the best constant object.
+    chi_square
+        Sum (n - lambda)^2 / sum lambda: 1 where nothing but photon noise is left.
+    r_factor
+        Sum |sqrt(n) - sqrt(lambda)| / sum sqrt(n); photon noise alone gives more the fewer photons there are.
+    pearson
+        Correlation of n and lambda, the mean pattern taken off both, since it says nothing of the object.
+    """
+
+    gain: Gain
+    chi_square: float
+    r_factor: float
+    pearson: float
+
+
+def measures(image: NDArray[np.complex64], scan: Scan) -> Measures:
+    """Judge an image by the held counts of a scan.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+        Object in the frame of the positions.
+    scan
+        With counts that no arm was fitted to.
+
+    Raises
+    ------
+    InputError
+        The scan has no such counts.
+
+    References
+    ----------
+    Chapman et al., High-resolution ab initio three-dimensional x-ray diffraction microscopy, J. Opt. Soc. Am. A 23,
+    1179 (2006) (the R factor of moduli).
+    """
+    counts, expected = _held(image, scan)
+    r = np.sum(np.abs(np.sqrt(counts) - np.sqrt(expected))) / max(np.sum(np.sqrt(counts)), 1e-12)
+    a, b = counts - counts.mean(axis=0), expected - expected.mean(axis=0)
+    pearson = np.sum(a * b) / max(np.sqrt(np.sum(a**2) * np.sum(b**2)), 1e-12)
+    chi_square = np.sum((counts - expected) ** 2) / max(expected.sum(), 1e-12)
+    return Measures(gain_over_constant(image, scan), float(chi_square), float(r), float(pearson))
 
 
 def learned(gain: Gain, reference: Gain | None) -> tuple[bool, str]:

@@ -1,0 +1,80 @@
+"""From a measured scan to that of a condition: a shorter exposure by thinning its counts, and what is left. Arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.design import HELD_SHARE
+from studylib.errors import InputError
+from studylib.physics.simulate import intensity_scale
+from studylib.physics.split import split_counts
+from studylib.scan import Scan
+
+MOST = 0.5
+"""Largest share of the counts that an exposure may have with those held back: the rest, which the reference is made of,
+is then the larger part."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A shorter exposure of a measured scan.
+
+    Attributes
+    ----------
+    scan
+        What it would have counted, and beside it a tenth as many counts that no arm is fitted to.
+    rest
+        All other counts: independent of both.
+    """
+
+    scan: Scan
+    rest: Scan
+
+
+def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
+    """Divide the counts of a measured scan into a shorter exposure, counts held back, and the rest.
+
+    Of Poisson counts each part is Poisson, and the parts are independent (`studylib.physics.split`); corrected counts
+    have no such parts, and whoever calls this has to refuse them.
+
+    Parameters
+    ----------
+    scan
+        Raw counts; the probe in sqrt(photons).
+    dose
+        Mean photons per pattern of the exposure.
+    seed
+        Of the division; the dose enters too.
+
+    Raises
+    ------
+    InputError
+        The exposure would need more than half of the counts.
+    """
+    counts = scan.counts.astype(np.int64)
+    mean = float(counts.sum(axis=(1, 2)).mean())
+    share = dose / mean
+    if not 0 < share * (1 + HELD_SHARE) <= MOST:
+        most = int(MOST * mean / (1 + HELD_SHARE))
+        expected = f"at most {most}, so that half of the {mean:.0f} counts per pattern are left for the reference"
+        raise InputError("dose", dose, expected, f"give a dose up to {most}")
+    shares = (share, HELD_SHARE * share, 1 - (1 + HELD_SHARE) * share)
+    mine, held, rest = split_counts(counts, shares, np.random.default_rng([seed, dose]))
+    part = _part(scan, mine, share, dose)
+    kept = held.astype(np.uint16 if held.max() < 2**16 else np.uint32)
+    return Exposure(
+        replace(part, held=kept, held_share=HELD_SHARE), _part(scan, rest, shares[2], round(shares[2] * mean))
+    )
+
+
+def _part(scan: Scan, counts: NDArray[np.int64], share: float, dose: int) -> Scan:
+    """Return a scan of a share of the counts: its probe is weaker, so that the object keeps its scale."""
+    scale = intensity_scale(dose, scan.n_pixels)
+    return replace(
+        scan, diffraction=(np.sqrt(counts) / scale).astype(np.float32), scale=scale,
+        probe=(scan.probe * np.sqrt(share)).astype(np.complex64), metadata=scan.metadata | {"dose": dose},
+        held=None, held_share=0.0,
+    )  # fmt: skip

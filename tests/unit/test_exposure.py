@@ -1,0 +1,83 @@
+"""A shorter exposure of a measured scan: exact thinning, an independent rest, and judgement without truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studylib.errors import InputError
+from studylib.judge import consistency
+from studylib.measured_condition import shorter
+from studylib.physics import forward
+from tests.asymmetric import OBJECT, N, scan_of
+
+DOSE = 20_000
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return scan_of(DOSE)
+
+
+@pytest.fixture(scope="module")
+def exposure(scan):
+    return shorter(scan, 1_000, seed=3)
+
+
+def test_every_count_goes_to_one_of_three_and_none_is_lost(scan, exposure):
+    parts = exposure.scan.counts, exposure.scan.held.astype(np.float32), exposure.rest.counts
+    np.testing.assert_array_equal(sum(parts), scan.counts)
+    means = [part.sum(axis=(1, 2)).mean() for part in parts]
+    mean = scan.counts.sum(axis=(1, 2)).mean()
+    assert means[0] == pytest.approx(1_000, rel=0.02) and means[1] == pytest.approx(100, rel=0.05)
+    assert exposure.scan.held_share == pytest.approx(0.1) and sum(means) == pytest.approx(mean, rel=1e-6)
+
+
+def test_it_is_what_a_shorter_exposure_would_have_counted(scan, exposure):
+    """At the true object each part misses what is expected of it by chi-square 1, its probe weaker in the same way."""
+    for part in (exposure.scan, exposure.rest):
+        expected = np.concatenate(list(forward.expected_counts(OBJECT, part.probe, part.positions)))
+        assert np.sum((part.counts - expected) ** 2) / expected.sum() == pytest.approx(1, abs=0.03)
+    assert exposure.scan.photons == pytest.approx(1_000, rel=0.01) and exposure.scan.metadata["dose"] == 1_000
+
+
+def test_the_parts_are_independent(scan, exposure):
+    """Counts that share their expectation only: what noise is left in one says nothing of the other's."""
+    a, b = exposure.scan, exposure.rest
+    expected = [np.concatenate(list(forward.expected_counts(OBJECT, p.probe, p.positions))) for p in (a, b)]
+    lit = expected[0] > 0.05
+    left = [((p.counts - lam) / np.sqrt(lam))[lit] for p, lam in zip((a, b), expected, strict=True)]
+    assert abs(np.corrcoef(*left)[0, 1]) < 3 / np.sqrt(lit.sum())
+    again = shorter(scan, 1_000, seed=3)
+    np.testing.assert_array_equal(again.scan.diffraction, a.diffraction)
+    assert not np.array_equal(shorter(scan, 1_000, seed=4).scan.diffraction, a.diffraction)
+
+
+def test_a_mask_goes_with_all_parts(scan):
+    mask = np.ones((N, N), dtype=bool)
+    mask[12:16, 16] = False
+    told = shorter(replace(scan, mask=mask), 1_000, seed=3)
+    for part in (told.scan, told.rest):
+        np.testing.assert_array_equal(part.mask, mask)
+        assert not part.counts[:, ~mask].any()
+
+
+def test_more_than_half_of_the_counts_is_refused(scan):
+    """The reference comes from the rest: it must not be the noisier of the two."""
+    with pytest.raises(InputError, match="half"):
+        shorter(scan, 11_000, seed=3)
+
+
+def test_without_truth_an_image_is_judged_by_what_it_explains(scan):
+    told = consistency.measures(OBJECT, replace(scan, held=scan.counts.astype(np.uint32), held_share=1.0))
+    assert told.chi_square == pytest.approx(1, abs=0.03) and 0 < told.r_factor < 0.5 and told.pearson > 0.9
+    wrong = consistency.measures(OBJECT.conj(), replace(scan, held=scan.counts.astype(np.uint32), held_share=1.0))
+    assert wrong.chi_square > 2 * told.chi_square and wrong.r_factor > told.r_factor and wrong.pearson < told.pearson
+
+
+def test_patterns_without_noise_are_explained_in_full():
+    clean = scan_of(10_000_000, noise=False)
+    told = consistency.measures(OBJECT, replace(clean, held=np.rint(clean.counts).astype(np.uint32), held_share=1.0))
+    assert told.r_factor < 0.01 and told.pearson > 0.9999 and told.gain.per_pattern > 0
