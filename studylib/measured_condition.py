@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     shares = (share, HELD_SHARE * share, 1 - (1 + HELD_SHARE) * share)
     mine, held, rest = split_counts(counts, shares, np.random.default_rng([seed, dose]))
     part = _part(scan, mine, share, dose)
-    kept = held.astype(np.uint16 if held.max() < 2**16 else np.uint32)
+    kept: NDArray[Any] = held.astype(np.uint16 if held.max() < 2**16 else np.uint32)
     return Exposure(
         replace(part, held=kept, held_share=HELD_SHARE), _part(scan, rest, shares[2], round(shares[2] * mean))
     )
