@@ -33,7 +33,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -55,9 +55,16 @@ sparse-evidence: $(VENV)/ready  ## the same for view sparse
 evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
-response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+response collect-response measured publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
+
+measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= PROFILE= HUB=; resumes
+	@test -n "$(DATA)" || { echo "error: give DATA=scan, a measured scan (make inspect DATA=scan tells what it holds)" >&2; exit 2; }
+	$(study) --data $(DATA)
+
+inspect: $(VENV)/ready  ## what a measured scan holds and lacks: DATA= (files of one scan)
+	$(BIN)/python -m studylib inspect $(DATA)
 
 collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
 	@$(study) --collect-only

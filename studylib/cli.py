@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     response.add_argument("--doses", nargs="+", default=list(DOSES), help="mean photons per pattern")
     response.add_argument("--views", nargs="+", default=list(VIEWS), help="dense, sparse or both")
     response.add_argument("--splits", nargs="+", default=["test"])
+    response.add_argument("--data", nargs="+", default=[], help="a measured scan in place of samples and probes")
     response.add_argument("--replicates", default="1", help="how many repetitions, each with seeds of its own")
     _common(response)
     for name, text in (
@@ -130,6 +131,8 @@ def _dense(options: argparse.Namespace) -> int:
 def _response(options: argparse.Namespace) -> int:
     from studylib.run.study import Study
 
+    if options.data:
+        return _measured(options)
     study = Study.checked(
         samples=options.samples, probes=options.probes, doses=options.doses, views=options.views,
         splits=options.splits, replicates=options.replicates, **_shared(options),
@@ -137,7 +140,26 @@ def _response(options: argparse.Namespace) -> int:
     return _run(options, study, ["response", *study.options(options.hub, options.base)])
 
 
-def _shared(options: argparse.Namespace) -> dict[str, Any]:
+def _measured(options: argparse.Namespace) -> int:
+    """Run a study of a measured scan: its NPZ is the base, its object and probe are what is measured."""
+    import tempfile
+
+    from studylib.design import MEASURED
+    from studylib.run import measured
+    from studylib.run.study import Study
+
+    with tempfile.TemporaryDirectory() as folder:
+        base, doses = measured.as_base([Path(name) for name in options.data], Path(folder), options.doses)
+        options.base = str(base)
+        shared = _shared(options, check_base=False) | {"base_name": Path(options.data[0]).name}
+        study = Study.checked(
+            samples=[MEASURED], probes=[MEASURED], doses=doses, views=options.views, splits=["test"],
+            replicates=options.replicates, **shared,
+        )  # fmt: skip
+        return _run(options, study, ["response", *study.options(options.hub, " ".join(options.data))])
+
+
+def _shared(options: argparse.Namespace, check_base: bool = True) -> dict[str, Any]:
     """Return the parameters that a run of one condition and a study of many have in common."""
     from studylib.changes import read_changes
 
@@ -147,7 +169,8 @@ def _shared(options: argparse.Namespace) -> dict[str, Any]:
         from studylib.samples import load_base
 
         base = Path(options.base)
-        load_base(base)
+        if check_base:
+            load_base(base)
         given |= {"base_name": base.name, "base_sha256": hashlib.sha256(base.read_bytes()).hexdigest()}
     return given
 

@@ -21,6 +21,8 @@ VIEWS = {"dense": 0.7, "sparse": 0.2}
 BACKENDS = ("torch", "tensorflow")
 SAMPLES = ("leaves", "two-materials", "phase", "thick", "natural", "siemens")
 PROBES = ("zone-plate", "smooth", "diffuser")
+MEASURED = "measured"
+"""Name of object and probe of a measured scan."""
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
@@ -192,12 +194,12 @@ def check_replicate(replicate: object) -> int:
 
 def check_sample(sample: object) -> str:
     """Return the kind of object, or raise InputError."""
-    return _one_of("sample", sample, SAMPLES)
+    return _one_of("sample", sample, (*SAMPLES, MEASURED))
 
 
 def check_probe(probe: object) -> str:
     """Return the kind of probe, or raise InputError."""
-    return _one_of("probe", probe, PROBES)
+    return _one_of("probe", probe, (*PROBES, MEASURED))
 
 
 def check_view(view: object) -> str:

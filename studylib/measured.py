@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib.design import MEASURED
 from studylib.errors import InputError
 from studylib.physics.overlap import mean_spacing
 from studylib.physics.simulate import intensity_scale
@@ -207,9 +208,10 @@ class Measured:
         dose = float(counts.sum(axis=(1, 2)).mean())
         scale, light = intensity_scale(round(dose), n), self.probe[0]
         probe = light * np.sqrt(dose / np.sum(np.abs(light.astype(np.complex128)) ** 2))
-        metadata = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, "measured")
+        metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
         amplitudes = (np.sqrt(counts) / scale).astype(np.float32)
-        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata)
+        metadata |= {"sample": self.name, "object_shape": [height, width]}
+        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata, mask=self.mask)
 
     def far_field_doubt(self) -> str:
         """Return in words why the far-field model cannot hold, or nothing.

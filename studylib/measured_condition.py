@@ -35,6 +35,19 @@ class Exposure:
     rest: Scan
 
 
+def most_dose(mean: float) -> int:
+    """Return the largest dose of an exposure of a scan with that many counts per pattern."""
+    return int(MOST * mean / (1 + HELD_SHARE))
+
+
+def refuse_more(dose: int, mean: float) -> None:
+    """Refuse a dose that would leave less than half of the counts for the reference."""
+    most = most_dose(mean)
+    if not 0 < dose <= most:
+        expected = f"at most {most}, so that half of the {mean:.0f} counts per pattern are left for the reference"
+        raise InputError("dose", dose, expected, "give a smaller dose, or full")
+
+
 def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     """Divide the counts of a measured scan into a shorter exposure, counts held back, and the rest.
 
@@ -58,10 +71,7 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     counts = scan.counts.astype(np.int64)
     mean = float(counts.sum(axis=(1, 2)).mean())
     share = dose / mean
-    if not 0 < share * (1 + HELD_SHARE) <= MOST:
-        most = int(MOST * mean / (1 + HELD_SHARE))
-        expected = f"at most {most}, so that half of the {mean:.0f} counts per pattern are left for the reference"
-        raise InputError("dose", dose, expected, f"give a dose up to {most}")
+    refuse_more(dose, mean)
     shares = (share, HELD_SHARE * share, 1 - (1 + HELD_SHARE) * share)
     mine, held, rest = split_counts(counts, shares, np.random.default_rng([seed, dose]))
     part = _part(scan, mine, share, dose)

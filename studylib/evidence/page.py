@@ -80,13 +80,25 @@ def score_table(hub: Hub) -> HTML:
 def remarks(hub: Hub) -> HTML:
     """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
-    told = [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
+    told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
+    told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
         for name, record in stamps(hub).items()
         if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
     )
     return HTML("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(told)) + "</ul>")
+
+
+def _reference(told: dict[str, Any]) -> str:
+    """Return in words what stands in place of the truth of a measured scan."""
+    image = f"an image by {told['made_by']} of all {told['positions']} positions"
+    dose = f"at {told['photons_per_pattern']:,} photons per pattern"
+    fit = f"chi-square {told['chi_square']:.2f} per expected photon, R factor {told['r_factor']:.3f}"
+    return (
+        f"A measured scan: there is no truth. In its place stands {image} {dose}, from counts that no arm was given. It "
+        f"explains held counts with {fit}, Pearson {told['pearson']:.3f} (mean pattern taken off). Probe: {told['probe']}"
+    )
 
 
 def _cell(value: float | None, digits: int) -> str:

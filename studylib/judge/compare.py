@@ -92,7 +92,8 @@ def compare_arms(
     region = scores.scored_box(light, scanned_box(scan.positions))
     true = truth[box := region.box.slices]
     true_phase = np.angle(true) if phase is None else phase[box]
-    gains = {name: consistency.gain_over_constant(canvas, scan) for name, canvas in canvases.items()}
+    explained = {name: consistency.measures(canvas, scan) for name, canvas in canvases.items()}
+    gains = {name: told.gain for name, told in explained.items()}
     images, rows, curves, status = {}, [], {}, {}
     registration: dict[str, Any] = {"box": region.report(), "ms_ssim_scales": metrics.n_scales(true.shape)}
     for name, canvas in canvases.items():
@@ -110,6 +111,8 @@ def compare_arms(
         registration[name] = gauge.report() | {
             "shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast,
             "gain_per_pattern": gains[name].per_pattern, "gain_standard_error": gains[name].standard_error,
+            "chi_square": explained[name].chi_square, "r_factor": explained[name].r_factor,
+            "pearson": explained[name].pearson,
         }  # fmt: skip
         for channel, (mine, other) in channels(image, true, true_phase).items():
             curves[f"{name}_{channel}"] = metrics.frc(mine, other)

@@ -8,6 +8,11 @@ def phase_c(dose: int, split: str) -> str:
     return f"data/phase_c/dose_{dose}/{split}.npz"
 
 
+def reference(dose: int) -> str:
+    """Return what tells how the reference of a measured scan was made."""
+    return f"data/phase_c/dose_{dose}/reference.json"
+
+
 def phase_d(dose: int, view: str, split: str) -> str:
     """Return the data set of a view."""
     return f"data/phase_d/dose_{dose}/{view}/{split}.npz"

@@ -14,6 +14,7 @@ from pydantic import Field
 from studylib.arms.registry import USUAL, arm, arms, check_arms, needed, training_of
 from studylib.changes import changed, words_of
 from studylib.design import (
+    MEASURED,
     SPLITS,
     Frozen,
     StudyDesign,
@@ -131,6 +132,7 @@ def generation_stage(run: Run) -> Stage:
     base = BASE if run.base_sha256 else ""
     given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
     outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
+    outputs += [paths.reference(run.dose)] if run.sample == MEASURED else []
     return Stage(
         2, f"01_generate_dose{run.dose}", "01_generate", COMMON | {"profile": run.profile} | given,
         [DESIGN, *([base] if base else [])], outputs, _log("phase_c_generation"),

@@ -18,14 +18,14 @@ from studylib import samples
 from studylib.arms.registry import settings_of
 from studylib.changes import Changes, changed, validated
 from studylib.condition import simulate_halves, thin_to_view
-from studylib.design import SPLITS, VIEWS, StudyDesign
+from studylib.design import MEASURED, SPLITS, VIEWS, StudyDesign
 from studylib.errors import InputError, StageError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.physics import overlap
 from studylib.physics.grouping import group
 from studylib.physics.windows import extract
-from studylib.run import plan
+from studylib.run import measured, paths, plan
 from studylib.run.hub import Hub
 from studylib.run.provenance import sha256, stamp
 from studylib.scan import Scan
@@ -74,32 +74,40 @@ def read_design(hub: Hub, profile: str) -> StudyDesign:
 def generate(
     hub: Hub, profile: str, dose: int, base: str = "", seed: int | None = None, kinds: tuple[str, str] = USUAL_SAMPLE
 ) -> dict[str, Scan]:
-    """C: simulate both halves in counts.
+    """C: simulate both halves in counts, or thin those of a measured scan.
 
     Parameters
     ----------
     base
-        NPZ with probe and object; empty for the built-in sample.
+        NPZ with probe and object, or a measured scan; empty for the built-in sample.
     seed
         Of positions and photons; the design's when None.
     kinds
-        Kind of object and kind of probe, where there is no base.
+        Kind of object and kind of probe, where there is no base; "measured" for a measured scan.
     """
     start = time.perf_counter()
     design = read_design(hub, profile)
     seed = design.seeds.simulation if seed is None else seed
     mine = _take_over(hub, base) if base else None
-    source = samples.load_base(mine) if mine else samples.built_in(design.sample, design.seeds, *kinds)
-    scans = simulate_halves(source, design.sample, dose, seed)
+    if kinds[0] == MEASURED:
+        if mine is None:
+            raise InputError("base", base, "the measured scan", "make measured DATA=...")
+        name = Path(base).name
+        scans, truth, told = measured.halves(mine, dose, seed)
+        phase = None
+        write_json(hub / paths.reference(dose), told)
+    else:
+        source = samples.load_base(mine) if mine else samples.built_in(design.sample, design.seeds, *kinds)
+        name, truth, phase = source.name, source.object, source.phase
+        scans = simulate_halves(source, design.sample, dose, seed)
     for split, scan in scans.items():
-        patches = _true_patches(split, source.object, scan)
-        dataset.save(hub.phase_c(dose, split), scan, source.object, patches, source.phase)
+        dataset.save(hub.phase_c(dose, split), scan, truth, _true_patches(split, truth, scan), phase)
     run = plan.Run(
         profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], base_sha256=sha256(mine) if mine else ""
     )
     stamp(
         hub, plan.generation_stage(run), seconds=time.perf_counter() - start,
-        parameters={"seed": seed, "base": Path(base).name or source.name},
+        parameters={"seed": seed, "base": Path(base).name or name},
     )  # fmt: skip
     return scans
 

@@ -15,6 +15,7 @@ from studylib.changes import words_of
 from studylib.design import (
     DOSES,
     MAX_REPLICATE,
+    MEASURED,
     VIEWS,
     Frozen,
     check_dose,
@@ -71,6 +72,8 @@ class Study(Frozen):
             expected = f"a whole number from 1 to {MAX_REPLICATE + 1}"
             raise InputError("replicates", given["replicates"], expected, "give REPLICATES=3")
         given["replicates"], given["arms"] = int(number), check_arms(given["arms"])
+        if MEASURED in (*given["samples"], *given["probes"]) and not given.get("base_sha256"):
+            raise InputError("sample", MEASURED, "a built-in sample, where no scan is given", "make measured DATA=...")
         study = cls(**given)
         first = next(iter(study.conditions().values()))
         Run.checked(**first.model_dump())
@@ -110,7 +113,7 @@ class Study(Frozen):
         for name in ("samples", "probes", "doses", "views", "splits", "arms"):
             words += [f"--{name}", *map(str, getattr(self, name))]
         words += ["--set", *words_of(self.changes)] if self.changes else []
-        return [*words, "--base", base] if base else words
+        return [*words, "--data" if MEASURED in self.samples else "--base", base] if base else words
 
     def describe(self) -> str:
         """Return in words what is varied."""
@@ -121,7 +124,9 @@ class Study(Frozen):
 
     def above(self, run: Run) -> str:
         """Return the folder of what conditions of other doses and views share with this one."""
-        kind = "base" if run.base_sha256 else f"{run.sample}_{run.probe}"
+        kind = f"{run.sample}_{run.probe}"
+        if run.base_sha256:
+            kind = MEASURED if run.sample == MEASURED else "base"
         return "." if self.alone else f"{kind}_r{run.replicate}"
 
     def folder(self, run: Run) -> str:

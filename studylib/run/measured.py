@@ -1,0 +1,113 @@
+"""Phase C of a measured scan: a shorter exposure, and in place of the truth a reference from all other counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib import describe
+from studylib.arms.map import Map, MapSettings, solve
+from studylib.design import SPLITS, check_dose
+from studylib.errors import InputError
+from studylib.io.readers import open_scan
+from studylib.io.writers import write_scan
+from studylib.judge import consistency
+from studylib.measured import Measured
+from studylib.measured_condition import most_dose, refuse_more, shorter
+from studylib.probes import refuse_wrapping
+from studylib.scan import Scan
+
+REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, rounds=1)
+"""Of the solver that makes the reference: photons are many, so that little prior is enough."""
+
+
+def check(scan: Measured) -> describe.Counts:
+    """Refuse a scan that the study cannot thin or reconstruct, in words; return what its patterns hold.
+
+    Raises
+    ------
+    InputError
+        Something is missing, the counts are not raw, the far-field model does not hold, or N is not a multiple of 16.
+    """
+    missing = scan.missing()
+    if missing:
+        raise InputError(
+            f"{' and '.join(missing)} of {scan.name}", None, "what a study needs", "; ".join(missing.values())
+        )
+    if doubt := scan.far_field_doubt():
+        raise InputError("scan", scan.name, "a far-field scan", doubt)
+    assert scan.patterns is not None and scan.probe is not None
+    _, rows, columns = scan.patterns.shape
+    if rows != columns or rows % 16:
+        expected = "square patterns, their side a multiple of 16"
+        raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "pad or cut them")
+    counts = describe.count(scan)
+    if why := counts.not_raw():
+        remedy = "give the raw counts of the detector: thinned, others are not what a shorter exposure would count"
+        raise InputError(f"counts of {scan.name}", why, "raw counts", remedy)
+    refuse_wrapping(scan.probe[0], f"probe of {scan.name}")
+    return counts
+
+
+def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, list[int]]:
+    """Write a measured scan as NPZ, whatever its format, and return it with the doses, "full" as a number.
+
+    Equal scans give equal bytes, so that a study of it is resumed by the same command.
+
+    Parameters
+    ----------
+    files
+        Of one scan.
+    folder
+        Where the NPZ is written.
+    doses
+        Photons per pattern; "full" is the most that leaves half of the counts for the reference.
+    """
+    scan = open_scan(*files)
+    mean = check(scan).mean
+    told = [most_dose(mean) if str(dose) == "full" else check_dose(dose) for dose in doses]
+    for dose in told:
+        refuse_more(dose, mean)
+    return write_scan(folder / "scan.npz", scan), told
+
+
+def halves(path: Path, dose: int, seed: int) -> tuple[dict[str, Scan], NDArray[np.complex64], dict[str, Any]]:
+    """Return the scan of a dose, the reference, and how it was made.
+
+    Training and test half are one and the same, the whole scan: whoever trains does so on what is to be reconstructed,
+    and only the Baseline is given patches of the reference for it.
+
+    Parameters
+    ----------
+    path
+        The scan, as `Measured` reads it.
+    dose
+        Mean photons per pattern of the exposure.
+    seed
+        Of its division.
+
+    Returns
+    -------
+    scans
+        By split.
+    reference : (rows, columns) complex64
+        From counts that are independent of those of the scans.
+    told
+        How the reference was made, and how well it explains counts that it was not fitted to.
+    """
+    measured = open_scan(path)
+    check(measured)
+    exposure = shorter(measured.scan(), dose, seed)
+    image, _ = solve(exposure.rest, REFERENCE, name="reference")
+    judged = consistency.measures(image, exposure.scan)
+    scans = {s: replace(exposure.scan, metadata=exposure.scan.metadata | {"split": s}) for s in SPLITS}
+    told = {
+        "made_by": Map.name, "settings": REFERENCE.model_dump(mode="json"), "probe": "as in the file, not refined",
+        "photons_per_pattern": exposure.rest.metadata["dose"], "positions": len(exposure.rest.positions),
+        "chi_square": judged.chi_square, "r_factor": judged.r_factor, "pearson": judged.pearson,
+    }  # fmt: skip
+    return scans, image, told
