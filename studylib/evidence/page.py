@@ -96,8 +96,9 @@ def _reference(told: dict[str, Any]) -> str:
     dose = f"at {told['photons_per_pattern']:,} photons per pattern"
     fit = f"chi-square {told['chi_square']:.2f} per expected photon, R factor {told['r_factor']:.3f}"
     return (
-        f"A measured scan: there is no truth. In its place stands {image} {dose}, from counts that no arm was given. It "
-        f"explains held counts with {fit}, Pearson {told['pearson']:.3f} (mean pattern taken off). Probe: {told['probe']}"
+        f"A measured scan: there is no truth. In its place stands {image} {dose}, from counts that no arm was given. "
+        f"It explains held counts with {fit}, Pearson {told['pearson']:.3f} (mean pattern taken off). "
+        f"Probe: {told['probe']}"
     )
 
 

@@ -110,10 +110,7 @@ def compare_arms(
         rows += tidy(name, told, cost[name])
         registration[name] = gauge.report() | {
             "shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast,
-            "gain_per_pattern": gains[name].per_pattern, "gain_standard_error": gains[name].standard_error,
-            "chi_square": explained[name].chi_square, "r_factor": explained[name].r_factor,
-            "pearson": explained[name].pearson,
-        }  # fmt: skip
+        } | explained[name].report()  # fmt: skip
         for channel, (mine, other) in channels(image, true, true_phase).items():
             curves[f"{name}_{channel}"] = metrics.frc(mine, other)
     told, reasons = scores.score_image(scores.constant_image(true), true, design.ms_ssim_sigma, true_phase)

@@ -104,6 +104,11 @@ class Measures:
     r_factor: float
     pearson: float
 
+    def report(self) -> dict[str, float]:
+        """Return the measures for registration.json."""
+        told = {name: getattr(self, name) for name in ("chi_square", "r_factor", "pearson")}
+        return {"gain_per_pattern": self.gain.per_pattern, "gain_standard_error": self.gain.standard_error} | told
+
 
 def measures(image: NDArray[np.complex64], scan: Scan) -> Measures:
     """Judge an image by the held counts of a scan.
