@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
@@ -195,11 +196,16 @@ def orientation(scan: Measured) -> dict[str, str]:
 
 
 def plot(scan: Measured, path: Path) -> Path:
-    """Write a PNG: positions in their order, the mean pattern and the probe, as far as they are there."""
-    from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
-
+    """Write the overview as PNG."""
     from studylib.io.files import write_with
+
+    figure = overview(scan)
+    return write_with(path, lambda file: figure.savefig(file, format="png"))
+
+
+def overview(scan: Measured) -> Figure:
+    """Draw positions in their order, the mean pattern and the probe, as far as they are there."""
+    from matplotlib.colors import LogNorm
 
     figure = Figure(figsize=(12, 4), dpi=110, layout="constrained")
     where, mean, light = figure.subplots(1, 3)
@@ -222,4 +228,4 @@ def plot(scan: Measured, path: Path) -> Path:
         axes.set_title(title if value is not None else f"no {title}")
         if value is None:
             axes.set_axis_off()
-    return write_with(path, lambda file: figure.savefig(file, format="png"))
+    return figure

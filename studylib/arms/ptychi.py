@@ -138,6 +138,44 @@ class PtyChiFromPinn(PtyChi):
     after: ClassVar = ("pinn",)
 
 
+def refine_probe(scan: Scan, fixed: int = 20, free: int = 40, seed: int = 0) -> NDArray[np.complex64]:
+    """Return the probe of a scan after LSQML has improved it together with the object.
+
+    Parameters
+    ----------
+    scan
+        Counts, a probe to start from, and positions.
+    fixed, free
+        Epochs for the object alone, and then for both.
+    seed
+        Of the batches.
+
+    Returns
+    -------
+    (N, N) complex64, sqrt(photons), as bright as the probe that was given: the scale between probe and object is free
+
+    Raises
+    ------
+    StageError
+        The probe is not finite.
+    """
+    settings = PtyChiSettings(tv=0.0, batching="compact", momentum=0.0)
+    image, probe = first_object(scan, None), scan.probe
+    with progress.bar(fixed + free, "probe", "epoch") as bar:
+        for epochs, moves in ((fixed, False), (free, True)):
+            options = _options(settings, seed, len(scan.positions))
+            options.probe_options.optimizable = moves
+            task = _task(options, scan, image)
+            for _ in range(epochs):
+                task.run(1)
+                bar.update(1)
+            image = np.asarray(task.get_data_to_cpu("object", as_numpy=True))[0].astype(np.complex64)
+            probe = np.asarray(task.get_data_to_cpu("probe", as_numpy=True))[0, 0].astype(np.complex64)
+    if not np.isfinite(probe).all():
+        raise StageError("the probe diverged while it was refined: it holds NaN or infinity")
+    return (probe * np.linalg.norm(scan.probe) / np.linalg.norm(probe)).astype(np.complex64)
+
+
 def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
     """Return the runs that follow one another: one, or two where first epochs are asked for."""
     if not settings.first_epochs:

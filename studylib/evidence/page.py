@@ -23,6 +23,7 @@ from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
+from studylib.run.paths import SCAN
 from studylib.run.provenance import stamps
 
 
@@ -81,6 +82,7 @@ def remarks(hub: Hub) -> HTML:
     """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
+    told += [_ceiling(read_json(hub / SCAN, "")["ceiling"])] if told else []
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
@@ -100,6 +102,16 @@ def _reference(told: dict[str, Any]) -> str:
         f"It explains held counts with {fit}, Pearson {told['pearson']:.3f} (mean pattern taken off). "
         f"Probe: {told['probe']}"
     )
+
+
+def _ceiling(told: dict[str, dict[str, float | None]]) -> str:
+    """Return in words how well two halves of the counts of a measured scan agree."""
+    parts = []
+    for channel in ("phase", "amplitude"):
+        m = told[channel]
+        cells = f"MS-SSIM {_cell(m['ms_ssim'], 3)}, MAE {_cell(m['mae'], 4)}, half bit at {_cell(m['half_bit'], 3)}"
+        parts.append(f"{channel} {cells} of Nyquist")
+    return "The ceiling, two images of half the counts each against each other: " + "; ".join(parts)
 
 
 def _cell(value: float | None, digits: int) -> str:

@@ -13,6 +13,7 @@ from studylib import describe
 from studylib.arms.map import Map, MapSettings, solve
 from studylib.design import SPLITS, check_dose
 from studylib.errors import InputError
+from studylib.io.npz import read_members
 from studylib.io.readers import open_scan
 from studylib.io.writers import write_scan
 from studylib.judge import consistency
@@ -75,7 +76,9 @@ def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, li
     return write_scan(folder / "scan.npz", scan), told
 
 
-def halves(path: Path, dose: int, seed: int) -> tuple[dict[str, Scan], NDArray[np.complex64], dict[str, Any]]:
+def halves(
+    path: Path, probe: Path, dose: int, seed: int
+) -> tuple[dict[str, Scan], NDArray[np.complex64], dict[str, Any]]:
     """Return the scan of a dose, the reference, and how it was made.
 
     Training and test half are one and the same, the whole scan: whoever trains does so on what is to be reconstructed,
@@ -84,7 +87,9 @@ def halves(path: Path, dose: int, seed: int) -> tuple[dict[str, Scan], NDArray[n
     Parameters
     ----------
     path
-        The scan, as `Measured` reads it.
+        The scan, as `open_scan` reads it.
+    probe
+        What `look` wrote.
     dose
         Mean photons per pattern of the exposure.
     seed
@@ -101,12 +106,13 @@ def halves(path: Path, dose: int, seed: int) -> tuple[dict[str, Scan], NDArray[n
     """
     measured = open_scan(path)
     check(measured)
-    exposure = shorter(measured.scan(), dose, seed)
+    chosen = read_members(probe, ("probeGuess", "_told"), "run notebook 01_measured first")
+    exposure = shorter(replace(measured.scan(), probe=chosen["probeGuess"]), dose, seed)
     image, _ = solve(exposure.rest, REFERENCE, name="reference")
     judged = consistency.measures(image, exposure.scan)
     scans = {s: replace(exposure.scan, metadata=exposure.scan.metadata | {"split": s}) for s in SPLITS}
     told = {
-        "made_by": Map.name, "settings": REFERENCE.model_dump(mode="json"), "probe": "as in the file, not refined",
+        "made_by": Map.name, "settings": REFERENCE.model_dump(mode="json"), "probe": str(chosen["_told"]),
         "photons_per_pattern": exposure.rest.metadata["dose"], "positions": len(exposure.rest.positions),
         "chi_square": judged.chi_square, "r_factor": judged.r_factor, "pearson": judged.pearson,
     }  # fmt: skip

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+PROBE = "data/base/probe.npz"
+"""The probe of a measured scan, refined where that explains more."""
+SCAN = "data/base/scan.json"
+"""What a measured scan holds, how its probe was refined, and the ceiling of its scores."""
+
 
 def phase_c(dose: int, split: str) -> str:
     """Return the simulated data set of a split."""

@@ -106,7 +106,7 @@ def stages(run: Run) -> list[Stage]:
 
 def shared_stages(run: Run) -> list[Stage]:
     """Return the stages that do not depend on view and arms."""
-    return [design_stage(run), generation_stage(run)]
+    return [design_stage(run), *([scan_stage(run)] if run.sample == MEASURED else []), generation_stage(run)]
 
 
 def own_stages(run: Run) -> list[Stage]:
@@ -127,15 +127,24 @@ def design_stage(run: Run) -> Stage:
     )  # fmt: skip
 
 
+def scan_stage(run: Run) -> Stage:
+    """Return the stage that looks at a measured scan: its probe, and the ceiling of its scores."""
+    return Stage(
+        2, "01_measured", "01_measured", COMMON | {"profile": run.profile}, [DESIGN, BASE], [paths.PROBE, paths.SCAN],
+        _log("phase_c_measured"),
+    )  # fmt: skip
+
+
 def generation_stage(run: Run) -> Stage:
     """Return the stage that makes object, scan and photons of a dose."""
     base = BASE if run.base_sha256 else ""
     given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
     outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
-    outputs += [paths.reference(run.dose)] if run.sample == MEASURED else []
+    measured = run.sample == MEASURED
+    outputs += [paths.reference(run.dose)] if measured else []
     return Stage(
         2, f"01_generate_dose{run.dose}", "01_generate", COMMON | {"profile": run.profile} | given,
-        [DESIGN, *([base] if base else [])], outputs, _log("phase_c_generation"),
+        [DESIGN, *([base] if base else []), *([paths.PROBE] if measured else [])], outputs, _log("phase_c_generation"),
     )  # fmt: skip
 
 

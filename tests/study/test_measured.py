@@ -13,7 +13,7 @@ from studylib.measured import Measured
 from tests import asymmetric
 from tests.conftest import studylib
 
-ARMS = ("--profile", "smoke", "--arms", "map", "ptychi", "--cores", "2")
+ARMS = ("--profile", "smoke", "--arms", "map", "--cores", "2")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,9 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     assert told["chi_square"] == pytest.approx(1, abs=0.05), "the model is right: nothing but photon noise is left"
     page = (hub / "analysis/report.html").read_text()
     assert "A measured scan: there is no truth" in page and "from counts that no arm was given" in page
+    scan = json.loads((hub / "data/base/scan.json").read_text())
+    assert scan["probe"].startswith("as in the file") and 0.5 < scan["ceiling"]["phase"]["ms_ssim"] < 1
+    assert "The ceiling, two images of half the counts each" in page and scan["probe"][:20] in page
     registration = json.loads((hub / "analysis/dose_1000/dense/test/registration.json").read_text())
     assert 0.9 < registration["MAP"]["chi_square"] < 1.5 and registration["MAP"]["pearson"] > 0.3
     assert studylib("verify", "--hub", str(hub)).returncode == 0
