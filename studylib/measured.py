@@ -200,8 +200,9 @@ class Measured:
             Indices of the positions; all when None.
         """
         assert self.patterns is not None and self.places is not None and self.probe is not None
+        blocks = self.blocks() if part is None else (self.counts(slice(int(k), int(k) + 1)) for k in part)
         part = np.arange(len(self.places)) if part is None else part
-        counts = np.concatenate([self.counts(slice(int(k), int(k) + 1)) for k in part])
+        counts = np.concatenate(list(blocks))
         n, where = counts.shape[1], self.places[part]
         where = where - np.floor(where.min(axis=0)) + n // 2 + 1
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
@@ -210,8 +211,9 @@ class Measured:
         probe = light * np.sqrt(dose / np.sum(np.abs(light.astype(np.complex128)) ** 2))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
         amplitudes = (np.sqrt(counts) / scale).astype(np.float32)
+        mask = None if self.mask is None or self.mask.all() else self.mask
         metadata |= {"sample": self.name, "object_shape": [height, width]}
-        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata, mask=self.mask)
+        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata, mask=mask)
 
     def far_field_doubt(self) -> str:
         """Return in words why the far-field model cannot hold, or nothing.

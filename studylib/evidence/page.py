@@ -82,7 +82,9 @@ def remarks(hub: Hub) -> HTML:
     """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
-    told += [_ceiling(read_json(hub / SCAN, "")["ceiling"])] if told else []
+    if told:
+        scan = read_json(hub / SCAN, "")
+        told += [scan["orientation"], _ceiling(scan["ceiling"])]
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"

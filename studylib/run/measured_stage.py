@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib import describe
+from studylib import describe, orientation
 from studylib.arms.map import solve
 from studylib.arms.ptychi import refine_probe
 from studylib.design import MEASURED
@@ -18,6 +18,8 @@ from studylib.io.files import write_json, write_with
 from studylib.io.readers import open_scan
 from studylib.judge import consistency, metrics, register, scores
 from studylib.judge.compare import channels
+from studylib.measured import Measured
+from studylib.orientation import ORIENTATIONS
 from studylib.physics.split import share_of, split_counts
 from studylib.physics.stitch import illumination, scanned_box
 from studylib.run import paths, plan, stages
@@ -47,9 +49,15 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     check(measured)
     scan = measured.scan()
     probe, why = _better_probe(scan, design.seeds.iteration)
+    assert measured.probe is not None
+    light = (np.abs(measured.probe) ** 2).sum(axis=(1, 2))
+    if len(light) > 1:
+        why += (
+            f"; the first of {len(light)} modes, with {light[0] / light.sum():.0%} of the light: the study is coherent"
+        )
     scan = replace(scan, probe=probe)
     told = {
-        "description": describe.describe(measured), "probe": why,
+        "description": describe.describe(measured), "probe": why, "orientation": _orientation(measured),
         "ceiling": _ceiling(scan, design.seeds.simulation, design.ms_ssim_sigma),
     }  # fmt: skip
     write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))  # type: ignore[arg-type]
@@ -57,6 +65,20 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.scan_stage(run), seconds=time.perf_counter() - begin, parameters={})
     return told
+
+
+def _orientation(scan: Measured) -> str:
+    """Return in words whether the detector looks the way the file says, by the class that needs no probe."""
+    found = orientation.without_probe(scan)
+    if not found.clear:
+        return "which way round the detector looks is not clear from the deflections of the patterns"
+    if ORIENTATIONS[0] in found.members:
+        return "the deflections of the patterns agree with the detector looking as the file says"
+    wanted = " or ".join(map(str, found.members[:2]))
+    return (
+        f"WARNING: the deflections of the patterns say that the detector looks another way: {wanted} "
+        "(python -m studylib inspect --orientation)"
+    )
 
 
 def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:

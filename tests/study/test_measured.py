@@ -72,6 +72,7 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     assert "A measured scan: there is no truth" in page and "from counts that no arm was given" in page
     scan = json.loads((hub / "data/base/scan.json").read_text())
     assert scan["probe"].startswith("as in the file") and 0.5 < scan["ceiling"]["phase"]["ms_ssim"] < 1
+    assert scan["orientation"] in page and "as the file says" in scan["orientation"]
     assert "The ceiling, two images of half the counts each" in page and scan["probe"][:20] in page
     registration = json.loads((hub / "analysis/dose_1000/dense/test/registration.json").read_text())
     assert 0.9 < registration["MAP"]["chi_square"] < 1.5 and registration["MAP"]["pearson"] > 0.3
