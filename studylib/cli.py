@@ -77,9 +77,9 @@ def parser() -> argparse.ArgumentParser:
     convert = commands.add_parser("convert", help="write a measured scan, or its reconstruction, in another format")
     convert.add_argument("files", nargs="+", help="what to read, as for inspect, then what to write: .npz, .cxi or .h5")
     for command in (inspected, convert):
-        command.add_argument("--energy-ev", type=_positive, help="photon energy, where the file lacks it")
-        command.add_argument("--distance-m", type=_positive, help="object to detector, where the file lacks it")
-        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, where the file lacks it")
+        command.add_argument("--energy-ev", type=_positive, help="photon energy, in place of what the file says")
+        command.add_argument("--distance-m", type=_positive, help="object to detector, in place of what the file says")
+        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, in place of what the file says")
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
