@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (inspected, convert):
         command.add_argument("--energy-ev", type=_positive, help="photon energy, in place of what the file says")
         command.add_argument("--distance-m", type=_positive, help="object to detector, in place of what the file says")
-        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, in place of what the file says")
+        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, in place of the file's")
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
