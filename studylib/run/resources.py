@@ -15,7 +15,7 @@ MEMORY = {
 }  # fmt: skip
 """MiB of each notebook's process at its peak, laptop profile, the arm that needs most."""
 SECONDS = {
-    "00_design": 2, "01_generate": 60, "01_measured": 400, "02_overlap": 3, "03_train": 90, "04_reconstruct": 640,
+    "00_design": 2, "01_generate": 8, "01_measured": 400, "02_overlap": 3, "03_train": 90, "04_reconstruct": 640,
     "05_compare": 17, "06_evidence": 4,
 }  # fmt: skip
 """Wall time of each notebook, start of its kernel included, the arm and condition that need longest."""
