@@ -55,7 +55,8 @@ sparse-evidence: $(VENV)/ready  ## the same for view sparse
 evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
-response collect-response measured publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
+measured: HUB := $(if $(filter file,$(origin HUB)),reports/measured_$(PROFILE),$(HUB))
 response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 

@@ -34,13 +34,13 @@ def check(scan: Measured) -> describe.Counts:
     InputError
         Something is missing, the counts are not raw, the far-field model does not hold, or N is not a multiple of 16.
     """
+    if doubt := scan.far_field_doubt():
+        raise InputError("scan", scan.name, "a far-field scan", doubt)
     missing = scan.missing()
     if missing:
         raise InputError(
             f"{' and '.join(missing)} of {scan.name}", None, "what a study needs", "; ".join(missing.values())
         )
-    if doubt := scan.far_field_doubt():
-        raise InputError("scan", scan.name, "a far-field scan", doubt)
     assert scan.patterns is not None and scan.probe is not None
     _, rows, columns = scan.patterns.shape
     if rows != columns or rows % 16:

@@ -13,6 +13,7 @@ from studylib.io.readers import open_scan
 from studylib.io.writers import write_scan
 from studylib.measured import Measured
 from studylib.physics import forward
+from studylib.run.measured import check
 from tests import asymmetric
 from tests.conftest import studylib
 
@@ -152,6 +153,8 @@ def test_the_measured_scans_are_described():
     told = describe.describe(near)
     assert told["energy"].startswith("12.66 keV") and told["mask"].startswith("5 of 10000")
     assert any("near field" in note for note in told["notes"])
+    with pytest.raises(InputError, match="near field"):
+        check(near)
     assert any(note.startswith("probe missing") for note in told["notes"])
 
 
