@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from studylib import scan_commands
 from studylib.arms.registry import USUAL, arms
 from studylib.design import DOSES, PROBES, SAMPLES, VIEWS
 from studylib.errors import InputError, StudyError
@@ -29,16 +29,6 @@ def _cores(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 up; leave it out to use all")
     return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number above 0")
-    return number
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,17 +59,7 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
-    inspected = commands.add_parser("inspect", help="tell what a measured scan holds, and what it lacks")
-    inspected.add_argument("files", nargs="+", help="a scan; more files of the same scan add what the first lacks")
-    inspected.add_argument("--plot", default="", help="PNG: positions, mean pattern and probe")
-    inspected.add_argument("--orientation", action="store_true", help="find which way round the detector looks")
-    inspected.add_argument("--json", action="store_true", help="print JSON")
-    convert = commands.add_parser("convert", help="write a measured scan, or its reconstruction, in another format")
-    convert.add_argument("files", nargs="+", help="what to read, as for inspect, then what to write: .npz, .cxi or .h5")
-    for command in (inspected, convert):
-        command.add_argument("--energy-ev", type=_positive, help="photon energy, in place of what the file says")
-        command.add_argument("--distance-m", type=_positive, help="object to detector, in place of what the file says")
-        command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, in place of the file's")
+    scan_commands.add(commands)
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
@@ -148,18 +128,20 @@ def _measured(options: argparse.Namespace) -> int:
     from studylib.run import measured
     from studylib.run.study import Study
 
+    if options.base:
+        raise InputError("base", options.base, "none beside a measured scan", "give --base or --data")
+    shared = _shared(options)
     with tempfile.TemporaryDirectory() as folder:
         base, doses = measured.as_base([Path(name) for name in options.data], Path(folder), options.doses)
         options.base = str(base)
-        shared = _shared(options, check_base=False) | {"base_name": Path(options.data[0]).name}
         study = Study.checked(
             samples=[MEASURED], probes=[MEASURED], doses=doses, views=options.views, splits=["test"],
-            replicates=options.replicates, **shared,
+            replicates=options.replicates, **shared, **_base(base, options.data[0]),
         )  # fmt: skip
-        return _run(options, study, ["response", *study.options(options.hub, " ".join(options.data))])
+        return _run(options, study, ["response", *study.options(options.hub, ""), "--data", *options.data])
 
 
-def _shared(options: argparse.Namespace, check_base: bool = True) -> dict[str, Any]:
+def _shared(options: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that a run of one condition and a study of many have in common."""
     from studylib.changes import read_changes
 
@@ -168,11 +150,16 @@ def _shared(options: argparse.Namespace, check_base: bool = True) -> dict[str, A
     if options.base:
         from studylib.samples import load_base
 
-        base = Path(options.base)
-        if check_base:
-            load_base(base)
-        given |= {"base_name": base.name, "base_sha256": hashlib.sha256(base.read_bytes()).hexdigest()}
+        load_base(options.base)
+        given |= _base(Path(options.base), options.base)
     return given
+
+
+def _base(path: Path, name: str) -> dict[str, str]:
+    """Return what a plan keeps of a base."""
+    from studylib.run.provenance import sha256
+
+    return {"base_name": Path(name).name, "base_sha256": sha256(path)}
 
 
 def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
@@ -225,46 +212,6 @@ def _mapped_tests(options: argparse.Namespace) -> int:
     return run_mapped_tests(_existing(options.hub))
 
 
-def _open(options: argparse.Namespace, files: list[str]):
-    """Return a scan of one file or several, with what was told of the experiment."""
-    from studylib.io.readers import open_scan
-
-    pitch = options.detector_pixel_m
-    told = {"energy_ev": options.energy_ev, "distance_m": options.distance_m}
-    return open_scan(*files).with_experiment(**told, detector_pixel_m=(pitch, pitch) if pitch else None)
-
-
-def _inspect(options: argparse.Namespace) -> int:
-    import json
-
-    from studylib import describe
-
-    scan = _open(options, options.files)
-    told = describe.describe(scan)
-    if options.orientation:
-        told |= describe.orientation(scan)
-    if options.json:
-        print(json.dumps(told, indent=2))
-    else:
-        width = max(map(len, told))
-        print("\n".join(f"{name:{width}}  {text}" for name, text in told.items() if name != "notes"))
-        print("\n".join(f"note: {note}" for note in told["notes"]))
-    if options.plot:
-        describe.plot(scan, Path(options.plot))
-        print(f"wrote {options.plot}")
-    return 0
-
-
-def _convert(options: argparse.Namespace) -> int:
-    from studylib.io.writers import write_scan
-
-    if len(options.files) < 2:
-        raise InputError("files", options.files, "what to read, then what to write", "convert scan.cxi scan.npz")
-    *read, out = options.files
-    print(f"wrote {write_scan(Path(out), _open(options, read))}")
-    return 0
-
-
 def _index(options: argparse.Namespace) -> int:
     from studylib.evidence import index
 
@@ -293,6 +240,5 @@ COMMANDS = {
     "mapped-tests": _mapped_tests,
     "index": _index,
     "schema": _schema,
-    "inspect": _inspect,
-    "convert": _convert,
+    **scan_commands.COMMANDS,
 }

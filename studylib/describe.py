@@ -107,12 +107,18 @@ def count(scan: Measured) -> Counts:
     )  # fmt: skip
 
 
-def describe(scan: Measured) -> dict[str, Any]:
-    """Return what there is to say of a scan, in words by name; `notes` are whole sentences."""
+def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
+    """Return what there is to say of a scan, in words by name; `notes` are whole sentences.
+
+    Parameters
+    ----------
+    scan
+    counts
+        Of `count`; None where the scan has no patterns.
+    """
     told: dict[str, Any] = {"file": scan.name, "format": scan.format}
     notes = list(scan.remarks)
-    if scan.patterns is not None:
-        counts = count(scan)
+    if scan.patterns is not None and counts is not None:
         n, rows, columns = scan.patterns.shape
         told["patterns"] = f"{n} of {rows} x {columns} px, {scan.patterns.dtype}"
         told["counts a pattern"] = f"{counts.mean:.4g} (from {counts.least:.4g} to {counts.most:.4g})"
@@ -195,16 +201,16 @@ def orientation(scan: Measured) -> dict[str, str]:
     return told
 
 
-def plot(scan: Measured, path: Path) -> Path:
+def plot(scan: Measured, path: Path, counts: Counts | None) -> Path:
     """Write the overview as PNG."""
     from studylib.io.files import write_with
 
-    figure = overview(scan)
+    figure = overview(scan, counts)
     return write_with(path, lambda file: figure.savefig(file, format="png"))
 
 
-def overview(scan: Measured) -> Figure:
-    """Draw positions in their order, the mean pattern and the probe, as far as they are there."""
+def overview(scan: Measured, counts: Counts | None) -> Figure:
+    """Draw positions in their order, the mean pattern and the probe, as far as they are there; parameters as before."""
     from matplotlib.colors import LogNorm
 
     figure = Figure(figsize=(12, 4), dpi=110, layout="constrained")
@@ -215,8 +221,8 @@ def overview(scan: Measured) -> Figure:
         figure.colorbar(shown, ax=where, label="number of the pattern")
         where.set(aspect="equal", xlabel="x [object px]", ylabel="y [object px]")
         where.invert_yaxis()
-    if scan.patterns is not None:
-        total = count(scan).total / scan.patterns.shape[0]
+    if scan.patterns is not None and counts is not None:
+        total = counts.total / scan.patterns.shape[0]
         total = total if scan.mask is None else np.where(scan.mask, total, np.nan)
         low = max(float(np.nanmin(np.where(total > 0, total, np.nan))), 1e-3) if np.nanmax(total) > 0 else 1e-3
         shown = mean.imshow(total, norm=LogNorm(low, max(float(np.nanmax(total)), 2 * low)), cmap="magma")

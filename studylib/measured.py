@@ -250,10 +250,17 @@ class Measured:
                     )
                     if not value
                 ]
-                told["positions"] = f"{' and '.join(lacks)} of the experiment, to turn metres into pixels"
+                told["positions"] = (
+                    f"{' and '.join(lacks or ['patterns'])} of the experiment, to turn metres into pixels"
+                )
         if self.probe is None:
             told["probe"] = "probeGuess (N, N) complex64, a start is enough for solvers that refine it"
         return told
+
+
+def stack(images: NDArray | None) -> NDArray[np.complex64] | None:
+    """Return one image or several, of any axes before the last two, as (images, rows, columns); None stays None."""
+    return None if images is None else images.astype(np.complex64).reshape(-1, *images.shape[-2:])
 
 
 def are_whole(counts: NDArray[np.float64]) -> bool:

@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from studylib import progress
 from studylib.errors import InputError
-from studylib.judge.consistency import pattern_losses
+from studylib.judge.consistency import Gain, pattern_losses
 from studylib.measured import Measured
 from studylib.physics.split import share_of, split_counts
 from studylib.scan import Scan
@@ -126,10 +126,7 @@ def with_probe(scan: Measured, most: int = 150, iterations: int = 60, seed: int 
             bar.update(1)
     order = np.argsort([loss.mean() for loss in losses])
     least = losses[order[0]]
-    return [
-        Tried(ORIENTATIONS[k], float(losses[k].mean()), float((losses[k] - least).std(ddof=1) / np.sqrt(len(least))))
-        for k in order
-    ]
+    return [Tried(ORIENTATIONS[k], float(losses[k].mean()), Gain.of(losses[k] - least).standard_error) for k in order]
 
 
 def _part(scan: Measured, most: int) -> Scan:
@@ -143,8 +140,10 @@ def _part(scan: Measured, most: int) -> Scan:
 
 
 def _turned(scan: Scan, by: Orientation) -> Scan:
+    """Return the scan with positions and mask turned; its counts are replaced by shares that are."""
     where = scan.positions if by.sign > 0 else np.array(scan.shape[::-1]) - scan.positions
-    return replace(scan, positions=where)
+    mask = None if scan.mask is None else by.of_patterns(scan.mask[None])[0]
+    return replace(scan, positions=where, mask=mask)
 
 
 @dataclass(frozen=True)

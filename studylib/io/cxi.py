@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 from studylib.io import h5
 from studylib.io.files import writing
-from studylib.measured import PLANCK_EV_M, Measured, are_whole
+from studylib.measured import PLANCK_EV_M, Measured, are_whole, stack
 
 JOULE_PER_EV = 1.602176634e-19
 DETECTOR = "entry_1/instrument_1/detector_1"
@@ -52,14 +52,14 @@ def read(path: Path, file: h5py.File) -> Measured:
     probe = _complex(file, f"{SOURCE}/illumination", path)
     joule, wavelength = h5.number(file, f"{SOURCE}/energy"), h5.number(file, f"{SOURCE}/wavelength")
     energy = joule / JOULE_PER_EV if joule else PLANCK_EV_M / wavelength if wavelength else None
-    image = _complex(file, "entry_1/image_1/data", path)
+    image = stack(_complex(file, "entry_1/image_1/data", path))
     remarks = [] if translation is None else ["translations are the sample's: the probe is at minus the translation"]
     if f"{DETECTOR}/basis_vectors" not in file:
         remarks.append("no basis vectors: columns go to the right and rows down, seen from the source")
     return Measured(
         "CXI", path.name, found, positions_m=where,
-        probe=None if probe is None else probe.reshape(-1, *probe.shape[-2:]),
-        object=None if image is None else image.reshape(-1, *image.shape[-2:])[0],
+        probe=stack(probe),
+        object=None if image is None else image[0],
         mask=None if mask is None else (np.asarray(mask).astype(np.uint32) & ~np.uint32(SIGNAL)) == 0,
         energy_ev=energy, distance_m=h5.number(file, f"{DETECTOR}/distance"), detector_pixel_m=pitch,
         object_pixel_m=h5.number(file, "entry_1/image_1/pixel_size"), remarks=tuple(remarks),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 from studylib.io.files import write_with
 from studylib.io.npz import map_member, member_names, read_members
-from studylib.measured import Measured
+from studylib.measured import Measured, stack
 
 REMEDY = "save it with numpy.savez(path, diffraction=..., probeGuess=..., xcoords=..., ycoords=...)"
 
@@ -59,12 +59,11 @@ def _described(
     for key in ("probeGuess", "objectGuess"):
         if key in members and members[key].dtype.kind != "c":
             raise InputError(f"{key} in {path.name}", str(members[key].dtype), "a complex array", REMEDY)
-    probe, image = members.get("probeGuess"), members.get("objectGuess")
+    probe, image = members.get("probeGuess"), stack(members.get("objectGuess"))
     return Measured(
         "DATA-001 NPZ" if amplitude or stored is None else "NPZ of the fly64 kind", path.name, stored, amplitude,
         scale=_scale(path, names), positions=where,
-        probe=None if probe is None else probe.astype(np.complex64).reshape(-1, *probe.shape[-2:]),
-        object=None if image is None else image.astype(np.complex64).reshape(-1, *image.shape[-2:])[0],
+        probe=stack(probe), object=None if image is None else image[0],
         mask=members["mask"].astype(bool) if "mask" in members else None, remarks=tuple(remarks),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 from studylib.io import h5
 from studylib.io.files import writing
-from studylib.measured import Measured
+from studylib.measured import Measured, stack
 
 PRODUCT = ("probe_position_x_m", "probe_position_y_m", "probe", "object")
 ENERGY = ("photon_energy_eV", "probe_energy_eV")
@@ -56,7 +56,7 @@ def read_product(path: Path, file: h5py.File) -> Measured:
         places = (np.stack([x, y], axis=1) - centre) / pixel + shape / 2
     return Measured(
         "ptychodus product", path.name, positions=places, positions_m=np.stack([x, y], axis=1),
-        probe=probe.reshape(-1, *probe.shape[-2:]), object=image, energy_ev=energy, distance_m=distance or None,
+        probe=stack(probe), object=image, energy_ev=energy, distance_m=distance or None,
         object_pixel_m=pixel or None, indexes=h5.member(file, "probe_position_indexes"),
         far_field=bool(file.attrs.get("far_field", True)),
         remarks=("a product holds no patterns: they are in the diffraction file of the same scan",),

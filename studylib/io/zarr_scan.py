@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from studylib.errors import InputError
-from studylib.measured import Measured
+from studylib.measured import Measured, stack
 
 REMEDY = "write a group with the arrays diffraction or diff3d, xcoords, ycoords and probeGuess"
 
@@ -46,10 +46,9 @@ def read(path: Path) -> Measured:
     )
     if where is not None and len(where) != patterns.shape[0]:
         raise InputError(f"xcoords in {path.name}", len(where), f"{patterns.shape[0]}, one a pattern", REMEDY)
-    probe, image = found.get("probeGuess"), found.get("objectGuess")
+    probe, image = found.get("probeGuess"), stack(found.get("objectGuess"))
     return Measured(
         "Zarr", path.name, patterns, key == "diffraction", scale=float(scale),
-        positions=where, probe=None if probe is None else probe.astype(np.complex64).reshape(-1, *probe.shape[-2:]),
-        object=None if image is None else image.astype(np.complex64).reshape(-1, *image.shape[-2:])[0],
+        positions=where, probe=stack(probe), object=None if image is None else image[0],
         mask=found["mask"].astype(bool) if "mask" in found else None,
     )  # fmt: skip

@@ -33,6 +33,16 @@ class Gain:
     per_pattern: float
     standard_error: float
 
+    @classmethod
+    def of(cls, gains: NDArray[np.float64]) -> Gain:
+        """Return mean and standard error of the gains of single patterns."""
+        return cls(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
+
+    @property
+    def clear(self) -> bool:
+        """Whether it is beyond three standard errors."""
+        return self.per_pattern > ERRORS * self.standard_error
+
 
 def pattern_losses(image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float64]:
     """Return the plain Poisson loss of each held pattern, one gain fitted to the whole image.
@@ -53,8 +63,7 @@ def pattern_losses(image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float
     InputError
         The scan has no such counts.
     """
-    counts, expected = _held(image, scan)
-    return plain_poisson_loss(counts, expected).sum(axis=(1, 2))
+    return plain_poisson_loss(*_held(image, scan)).sum(axis=(1, 2))
 
 
 def _held(image: NDArray[np.complex64], scan: Scan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -66,21 +75,6 @@ def _held(image: NDArray[np.complex64], scan: Scan) -> tuple[NDArray[np.float64]
     if scan.mask is not None:
         counts, expected = counts * scan.mask, expected * scan.mask
     return counts, counts.sum() / max(expected.sum(), 1e-12) * expected
-
-
-def gain_over_constant(image: NDArray[np.complex64], scan: Scan) -> Gain:
-    """Return how much better an image explains the held counts than the best constant object does.
-
-    Parameters
-    ----------
-    image : (rows, columns) complex64
-        Object in the frame of the positions.
-    scan
-        With counts that no arm was fitted to.
-    """
-    flat = np.ones(scan.shape, np.complex64)
-    gains = pattern_losses(flat, scan) - pattern_losses(image, scan)
-    return Gain(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))))
 
 
 @dataclass(frozen=True)
@@ -135,7 +129,9 @@ def measures(image: NDArray[np.complex64], scan: Scan) -> Measures:
     a, b = counts - counts.mean(axis=0), expected - expected.mean(axis=0)
     pearson = np.sum(a * b) / max(np.sqrt(np.sum(a**2) * np.sum(b**2)), 1e-12)
     chi_square = np.sum((counts - expected) ** 2) / max(expected.sum(), 1e-12)
-    return Measures(gain_over_constant(image, scan), float(chi_square), float(r), float(pearson))
+    flat = pattern_losses(np.ones(scan.shape, np.complex64), scan)
+    gain = Gain.of(flat - plain_poisson_loss(counts, expected).sum(axis=(1, 2)))
+    return Measures(gain, float(chi_square), float(r), float(pearson))
 
 
 def learned(gain: Gain, reference: Gain | None) -> tuple[bool, str]:
@@ -156,7 +152,7 @@ def learned(gain: Gain, reference: Gain | None) -> tuple[bool, str]:
         In words; empty when it learned.
     """
     told = f"{gain.per_pattern:+.3g} ± {gain.standard_error:.2g} nats per pattern"
-    if gain.per_pattern <= ERRORS * gain.standard_error:
+    if not gain.clear:
         return False, f"it explains counts that no arm was fitted to no better than a constant object ({told})"
     if reference is not None and gain.per_pattern < SHARE * reference.per_pattern:
         share = gain.per_pattern / reference.per_pattern

@@ -105,7 +105,6 @@ def halves(
         How the reference was made, and how well it explains counts that it was not fitted to.
     """
     measured = open_scan(path)
-    check(measured)
     chosen = read_members(probe, ("probeGuess", "_told"), "run notebook 01_measured first")
     exposure = shorter(replace(measured.scan(), probe=chosen["probeGuess"]), dose, seed)
     image, _ = solve(exposure.rest, REFERENCE, name="reference")

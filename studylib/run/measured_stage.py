@@ -46,7 +46,7 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     if not (hub / plan.BASE).is_file():
         raise InputError("base", plan.BASE, "a measured scan in the hub", "make measured DATA=...")
     measured = open_scan(hub / plan.BASE)
-    check(measured)
+    counts = check(measured)
     scan = measured.scan()
     probe, why = _better_probe(scan, design.seeds.iteration)
     assert measured.probe is not None
@@ -57,7 +57,7 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
         )
     scan = replace(scan, probe=probe)
     told = {
-        "description": describe.describe(measured), "probe": why, "orientation": _orientation(measured),
+        "description": describe.describe(measured, counts), "probe": why, "orientation": _orientation(measured),
         "ceiling": _ceiling(scan, design.seeds.simulation, design.ms_ssim_sigma),
     }  # fmt: skip
     write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))  # type: ignore[arg-type]
@@ -87,10 +87,9 @@ def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
     part = share_of(scan, fit, 0.9, kept, 0.1)
     refined = refine_probe(part, seed=seed)
     losses = [_losses(part, probe) for probe in (part.probe, refined)]
-    gain = losses[0] - losses[1]
-    mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
-    told = f"{mean:+.3g} +- {error:.2g} nats per pattern in counts that it was not refined on"
-    if mean <= 3 * error:
+    gain = consistency.Gain.of(losses[0] - losses[1])
+    told = f"{gain.per_pattern:+.3g} +- {gain.standard_error:.2g} nats per pattern in counts that it was not refined on"
+    if not gain.clear:
         return scan.probe, f"as in the file: refined by pty-chi it explains no more ({told})"
     scale = np.linalg.norm(scan.probe) / np.linalg.norm(refined)
     return (refined * scale).astype(np.complex64), f"refined by pty-chi ({told})"

@@ -113,7 +113,7 @@ class Study(Frozen):
         for name in ("samples", "probes", "doses", "views", "splits", "arms"):
             words += [f"--{name}", *map(str, getattr(self, name))]
         words += ["--set", *words_of(self.changes)] if self.changes else []
-        return [*words, "--data" if MEASURED in self.samples else "--base", base] if base else words
+        return [*words, "--base", base] if base else words
 
     def describe(self) -> str:
         """Return in words what is varied."""

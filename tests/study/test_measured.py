@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_the_same_command_again_runs_nothing(study):
     done = studylib(*words)
     assert done.returncode == 0 and "01_generate" not in done.stdout, done.stdout
     assert (folder / "analysis/response.json").read_bytes() == before
+
+
+def test_the_commands_name_every_file_of_the_scan():
+    formats = Path(__file__).resolve().parents[1] / "formats"
+    files = [str(formats / f"ptychodus_{name}.h5") for name in ("product", "diffraction")]
+    done = studylib("response", "--hub", "nowhere", "--data", *files, "--doses", "1000", *ARMS, "--collect-only")
+    first = shlex.split(done.stdout.splitlines()[0])
+    assert done.returncode == 0 and first[first.index("--data") + 1 :][:2] == files, done.stderr
 
 
 def test_what_cannot_be_thinned_or_reconstructed_is_refused_in_one_line(scan, tmp_path):

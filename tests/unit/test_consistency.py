@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from studylib.errors import InputError
-from studylib.judge.consistency import gain_over_constant, learned
+from studylib.judge.consistency import learned, measures
 from studylib.physics import simulate
 from tests.asymmetric import OBJECT, scan_of, specimen
 
@@ -36,7 +36,7 @@ IMAGES = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_who_learned(seen, name):
     image, expected = IMAGES[name]
-    told, reason = learned(gain_over_constant(image, seen), gain_over_constant(OBJECT, seen))
+    told, reason = learned(measures(image, seen).gain, measures(OBJECT, seen).gain)
     assert told is expected and bool(reason) is not expected
 
 
@@ -45,14 +45,12 @@ def test_where_no_light_fell_nothing_matters(seen):
 
     dark = illumination(seen.probe, seen.positions, seen.shape) < 1e-6
     zeros = np.where(dark, 0, OBJECT).astype(np.complex64)
-    assert gain_over_constant(zeros, seen).per_pattern == pytest.approx(
-        gain_over_constant(OBJECT, seen).per_pattern, rel=1e-3
-    )
+    assert measures(zeros, seen).gain.per_pattern == pytest.approx(measures(OBJECT, seen).gain.per_pattern, rel=1e-3)
 
 
 def test_a_scan_without_such_counts_is_refused():
     with pytest.raises(InputError, match="second exposure"):
-        gain_over_constant(OBJECT, scan_of(1000))
+        measures(OBJECT, scan_of(1000))
 
 
 def test_rankings_are_compared_within_a_condition():

@@ -146,11 +146,12 @@ def test_ptychodus_reads_what_was_written(tmp_path, measured):
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the measured scans are not beside the project")
 def test_the_measured_scans_are_described():
-    star = describe.describe(open_scan(DATA / "siemens_velociprobe_N128.npz"))
+    star = open_scan(DATA / "siemens_velociprobe_N128.npz")
+    star = describe.describe(star, describe.count(star))
     assert star["patterns"].startswith("516 of 128 x 128") and star["raw counts"].startswith("yes")
     assert star["probe diameter"].startswith("74.8 px") and star["counts a pattern"].startswith("4.612e+05")
     near = open_scan(DATA / "PETRAIII_P25_near_field.cxi")
-    told = describe.describe(near)
+    told = describe.describe(near, describe.count(near))
     assert told["energy"].startswith("12.66 keV") and told["mask"].startswith("5 of 10000")
     assert any("near field" in note for note in told["notes"])
     with pytest.raises(InputError, match="near field"):

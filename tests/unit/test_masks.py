@@ -76,7 +76,7 @@ def test_what_bad_pixels_hold_changes_no_image(arm, masked):
 
 
 def test_what_bad_pixels_hold_changes_no_judgement(masked):
-    one, other = (consistency.gain_over_constant(OBJECT, scan) for scan in masked)
+    one, other = (consistency.measures(OBJECT, scan).gain for scan in masked)
     assert one == other
     assert masked[0].best_constant() == masked[1].best_constant()
 

@@ -45,6 +45,18 @@ def test_the_orientation_is_found_with_the_probe(measured, by):
     assert found[0].orientation == by and found[0].loss < found[1].loss - 3 * found[1].standard_error
 
 
+def test_the_mask_turns_with_the_patterns(measured):
+    """Rubbish under a mask that has no symmetry is out of sight in every orientation that is tried."""
+    mask = np.ones(measured.patterns.shape[1:], dtype=bool)
+    mask[11:17, 16:21] = False
+    patterns = np.where(mask, measured.patterns, 60_000)
+    by = ORIENTATIONS[5]
+    undo = next(o for o in ORIENTATIONS if np.array_equal(o.matrix @ by.matrix, np.eye(2)))
+    scan = scrambled(replace(measured, patterns=patterns), by)
+    found = orientation.with_probe(replace(scan, mask=undo.of_patterns(mask[None])[0]), most=80, iterations=40)
+    assert found[0].orientation == by and found[0].loss < found[1].loss - 3 * found[1].standard_error
+
+
 @pytest.mark.parametrize("by", ORIENTATIONS[::3], ids=str)
 def test_the_class_is_found_without_a_probe(measured, by):
     """Half of the sixteen turn a gradient into something that no phase has."""
