@@ -67,7 +67,7 @@ def page(told: list[Ranked]) -> str:
         f"**{len(told)} conditions. Trusting the counts costs {np.mean(regrets):.4f} of phase MS-SSIM on the average,",
         f"{max(regrets):.4f} at the most. In the {len(many)} conditions with five arms the mean rank correlation is",
         f"{np.mean(many):.2f}, the least {min(many):.2f}.** Two arms whose order the counts reverse differ by",
-        f"{max(r.reversed for r in told):.3f} at the most. Of two arms it is 1 or -1 and says little.", "",
+        f"{max(r.reversed for r in told):.3f} at the most. With two arms the correlation says little.", "",
         "| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|",
     ]  # fmt: skip
     for r in told:

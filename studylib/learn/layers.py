@@ -35,9 +35,11 @@ class Illuminated(keras.layers.Layer):
     ----------
     probe : (N, N) complex64, sqrt(photons)
         Or a nested list of (real, imaginary), as a saved network gives it.
+    mask : (N, N) bool
+        False where a pixel of the detector says nothing; None: nowhere.
     """
 
-    def __init__(self, probe: np.ndarray | Sequence, **kwargs) -> None:
+    def __init__(self, probe: np.ndarray | Sequence, mask: np.ndarray | Sequence | None = None, **kwargs) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         array = np.asarray(probe)
         pair = array if np.iscomplexobj(array) else array[..., 0] + 1j * array[..., 1]
@@ -45,11 +47,18 @@ class Illuminated(keras.layers.Layer):
         self.probe = pair.astype(np.complex64).astype(np.complex128)
         self.n = self.probe.shape[0]
         self.peak = float(np.max(np.abs(self.probe) ** 2))
+        self.seen = None if mask is None else np.asarray(mask, dtype=bool)
+        self.mask = None if self.seen is None else tensor(self.seen)
 
     def get_config(self) -> dict:
         """Return what rebuilds the layer."""
         pairs = np.stack([self.probe.real, self.probe.imag], axis=-1).astype(np.float64)
-        return super().get_config() | {"probe": pairs.tolist()}
+        mask = None if self.seen is None else self.seen.tolist()
+        return super().get_config() | {"probe": pairs.tolist(), "mask": mask}
+
+    def where_seen(self, image: Tensor) -> Tensor:
+        """Return an image (..., N, N) with 0 where a pixel says nothing."""
+        return image if self.mask is None else image * self.mask
 
 
 def tensor(array: np.ndarray) -> Tensor:
@@ -231,11 +240,10 @@ class Diffraction(Illuminated):
     scanning coherent diffraction reconstruction, Sci. Rep. 13, 22789 (2023).
     """
 
-    def __init__(self, probe, mask: np.ndarray | None = None, **kwargs) -> None:
+    def __init__(self, probe, **kwargs) -> None:
         super().__init__(probe, **kwargs)
         # The centring factor turns the centred spectrum out of the plain transform.
         self.centring = tensor(centring(self.n) / self.n)
-        self.mask = None if mask is None else tensor(mask)
 
     def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
@@ -250,8 +258,7 @@ class Diffraction(Illuminated):
                 self.centring * (real * probe_imag + imag * probe_real),
             )
         )
-        expected = ops.square(f_real) + ops.square(f_imag)
-        return expected if self.mask is None else expected * self.mask
+        return self.where_seen(ops.square(f_real) + ops.square(f_imag))
 
 
 @keras.saving.register_keras_serializable("studylib")

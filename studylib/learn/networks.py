@@ -149,7 +149,9 @@ def ptychopinn(
         measured, start = _normalised(patterns, scale), None
         estimate = FirstEstimate(unit, name="first_estimate")(measured, *moved, weights, light)
         if updates:
-            start = GroupUpdates(unit, updates, mask, name="group_updates")(measured, offsets, *moved[:2], estimate)
+            start = GroupUpdates(unit, updates, mask=mask, name="group_updates")(
+                measured, offsets, *moved[:2], estimate
+            )
             estimate = ops.concatenate([estimate[:, :, :, :2], ops.stack(start, axis=3), estimate[:, :, :, 4:]], axis=3)
             start = [ops.reshape(part, (-1, n, n)) for part in start]
         amplitude, phase = _trunk(ops.reshape(estimate, (-1, n, estimate.shape[3], n)), width, skips, gauge, start)
@@ -178,7 +180,7 @@ def with_detector(
     in_photons = layers.Rescaling(factor, dtype="float32", name="probe_in_photons")
     real, imag = (in_photons(part) for part in network.get_layer("moved_probes").output[:2])
     overlap = network.get_layer("overlap").output
-    expected = Diffraction(probe, mask, name="diffraction")(*network.outputs, real, imag, *overlap)
+    expected = Diffraction(probe, mask=mask, name="diffraction")(*network.outputs, real, imag, *overlap)
     return Recorded(keras.Model(network.inputs, expected, name="PtychoPINN_training"))
 
 

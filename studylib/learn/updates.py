@@ -26,7 +26,7 @@ class GroupUpdates(Illuminated):
     updates
         How many.
     mask : (N, N) bool
-        False where a pixel of the detector says nothing: the wave stays as it is there.
+        As for `Illuminated`: the wave stays as it is where a pixel says nothing.
 
     References
     ----------
@@ -36,10 +36,9 @@ class GroupUpdates(Illuminated):
     372 (1983).
     """
 
-    def __init__(self, probe, updates: int, mask=None, **kwargs) -> None:
+    def __init__(self, probe, updates: int, **kwargs) -> None:
         super().__init__(probe, **kwargs)
-        self.updates, self.seen = int(updates), None if mask is None else np.asarray(mask, dtype=bool)
-        self.mask = None if self.seen is None else tensor(self.seen)
+        self.updates = int(updates)
         self.centring = tensor(centring(self.n) / self.n)
         far = np.abs(np.fft.fft2(self.probe, norm="ortho")).max()
         self.faint = 1e-6 * float(far)
@@ -79,16 +78,14 @@ class GroupUpdates(Illuminated):
             )
         )
         modulus = ops.sqrt(ops.square(f_real) + ops.square(f_imag))
-        change = amplitudes / (modulus + self.faint) - 1.0
-        change = change if self.mask is None else change * self.mask
+        change = self.where_seen(amplitudes / (modulus + self.faint) - 1.0)
         real, imag = inverse(change * f_real, change * f_imag)
         real, imag = self.centring * real, self.centring * imag
         return real * probe_real + imag * probe_imag, imag * probe_real - real * probe_imag
 
     def get_config(self) -> dict:
         """Return what rebuilds the layer."""
-        mask = None if self.seen is None else self.seen.astype(int).tolist()
-        return super().get_config() | {"updates": self.updates, "mask": mask}
+        return super().get_config() | {"updates": self.updates}
 
 
 class Windows:

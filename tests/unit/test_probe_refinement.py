@@ -26,6 +26,4 @@ def test_a_defocused_noisy_probe_is_refined():
     refined = refine_probe(replace(scan, probe=wrong), fixed=10, free=60)
     assert distance(wrong, scan.probe) > 0.1
     assert distance(refined, scan.probe) < 0.5 * distance(wrong, scan.probe)
-    assert np.linalg.norm(refined) == np.float32(np.linalg.norm(wrong)) or np.isclose(
-        np.linalg.norm(refined), np.linalg.norm(wrong), rtol=1e-5
-    )
+    assert np.isclose(np.linalg.norm(refined), np.linalg.norm(wrong), rtol=1e-5)
