@@ -21,7 +21,7 @@ from studylib.run.cleaning import clean, scrub
 from studylib.run.hub import LOG, Hub
 from studylib.run.mend import mend, refuse_to_mix
 from studylib.run.preparation import hubs, lock, prepare
-from studylib.run.reporter import Reporter, follow
+from studylib.run.reporter import Reporter, follow, raised
 from studylib.run.stage import Stage
 from studylib.run.study import Study, graph
 
@@ -86,7 +86,7 @@ def _phases(root: Hub, study: Study, plan: list[Stage], where: list[str], say: S
         if told and study.alone:
             first = failed[0] if failed else None
             command, log = (first.command("python", "notebooks"), first.log) if first else ("snakemake", LOG)
-            raise StageError(f"stage {first.name if first else 'unknown'} failed", told)
+            raise StageError(f"stage {first.name if first else 'unknown'} failed{raised(told)}", told)
         return finish(root, say) if study.alone else _finish_all(root, study, plan, failed, told, say)
     except processes.Interrupted as error:
         write_text(root / BLOCKER, f"{provenance.utc_now()} {error.args[0]}\nhub log: {LOG}\n")
@@ -164,7 +164,8 @@ def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage],
         broken = concerned(failed, mine)
         try:
             if broken:
-                error = StageError(f"stage {broken[0].key} failed", tail(root / broken[0].under(broken[0].log), 6000))
+                end = tail(root / broken[0].under(broken[0].log), 6000)
+                error = StageError(f"stage {broken[0].key} failed{raised(end)}", end)
                 write_blocker(hub, error, broken[0].command("python", "notebooks"), broken[0].under(broken[0].log))
                 raise error
             if not all(is_complete(hub / stage.log) for stage in mine):
@@ -179,10 +180,10 @@ def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage],
         except processes.Interrupted:
             raise
         except StudyError as error:
-            lost[folder] = str(error.args[0])
+            lost[folder] = clean(hub, str(error.args[0]))
             if not (hub / BLOCKER).is_file():
                 write_blocker(hub, error, "python -m studylib verify", LOG)
-            say(f"      {number}/{len(study.conditions())} {folder}: FAILED, {clean(hub, lost[folder])}")
+            say(f"      {number}/{len(study.conditions())} {folder}: FAILED, {lost[folder]}")
     response_stage.run(root, study, lost, say)
     if lost:
         first = next(iter(lost))

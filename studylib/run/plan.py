@@ -209,7 +209,10 @@ def evidence_stage(run: Run) -> Stage:
     return Stage(
         8, "06_evidence", "06_evidence",
         _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)},
-        [DESIGN, *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json"))],
+        [
+            DESIGN, *([paths.SCAN, paths.reference(run.dose)] if run.sample == MEASURED else []),
+            *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json")),
+        ],
         ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),
     )  # fmt: skip
 

@@ -15,6 +15,13 @@ from studylib.run.plan import PHASES
 from studylib.run.stage import Stage
 
 BAR = re.compile(r"\d+%\|")
+RAISED = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception)): (.+)$", re.MULTILINE)
+
+
+def raised(log: str) -> str:
+    """Return `: ` and the last error in the log of a stage, to stand behind the name of the stage; "" where none is."""
+    found = RAISED.findall(re.sub(r"\x1b\[[0-9;]*m", "", log))
+    return f": {found[-1][0]}: {found[-1][1].strip()}"[:400] if found else ""
 
 
 class Reporter:

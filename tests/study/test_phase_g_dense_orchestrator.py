@@ -148,8 +148,10 @@ def test_a_crash_stops_at_once_and_leaves_a_blocker(smoke, tmp_path):
     stamp.write_text(json.dumps(content))
     (hub / "analysis/metrics_summary.json").unlink()
     done = studylib("dense", "--hub", str(hub), "--profile", "smoke")
-    assert done.returncode == 1 and "Baseline mae is incomplete" in (hub / "analysis/blocker.txt").read_text()
+    said = next(line for line in done.stdout.splitlines() if line.startswith("FAILED"))
+    assert done.returncode == 1 and "06_evidence failed: StageError" in said and "Baseline mae is incomplete" in said
     blocker = (hub / "analysis/blocker.txt").read_text()
+    assert "Baseline mae is incomplete" in blocker
     assert "papermill notebooks/06_evidence.ipynb" in blocker and "cli/phase_g_evidence.log" in blocker
     assert "Traceback" in blocker and str(tmp_path) not in blocker
     # The summary failed, so a stale delta file may not stand.

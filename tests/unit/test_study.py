@@ -20,6 +20,7 @@ GIVEN = {
     "samples": ["leaves", "phase"], "probes": ["smooth"], "doses": ["1e5", "1000"], "views": ["dense", "sparse"],
     "replicates": "2", "arms": "map pinn", "splits": ["test"], "profile": "smoke", "backend": "torch",
 }  # fmt: skip
+MEASURED_SCAN = {"samples": ["measured"], "probes": ["measured"], "base_sha256": "0" * 64}
 
 
 def test_what_conditions_share_is_planned_once():
@@ -44,6 +45,20 @@ def test_a_shared_stage_that_fails_concerns_the_conditions_that_link_it():
     hubs = {s.hub for s in plan if s.notebook == "02_overlap"}
     lost = {hub for hub in hubs if concerned(failed, [s for s in plan if s.hub == hub])}
     assert lost == {"phase_smooth_r1/dose_1000_dense", "phase_smooth_r1/dose_1000_sparse"}
+
+
+@pytest.mark.parametrize("given", [GIVEN, GIVEN | MEASURED_SCAN], ids=["built-in", "measured"])
+def test_the_evidence_waits_for_every_stage_of_its_condition(given):
+    plan = graph(Study.checked(**given))
+    maker = {stage.under(name): stage for stage in plan for name in stage.outputs}
+    for evidence in [stage for stage in plan if stage.name == "06_evidence"]:
+        waited, ahead = set(), [evidence]
+        while ahead:
+            stage = ahead.pop()
+            waited.add(stage.key)
+            ahead += [maker[name] for name in stage.needs if name in maker and maker[name].key not in waited]
+        mine = {stage.key for stage in plan if stage.hub == evidence.hub}
+        assert mine <= waited, "its page reads what another stage may not have made yet"
 
 
 def test_one_condition_is_planned_as_ever():
