@@ -15,8 +15,10 @@ from studylib.scan import Scan
 if TYPE_CHECKING:
     import torch
 
-CHUNK = 1024
-"""Patterns whose exit waves are in memory together."""
+IN_CACHE = 2**17
+"""Pixels whose exit waves are computed together on a processor: 1 MiB, so that they stay in its cache."""
+IN_MEMORY = 2**24
+"""The same on a GPU, which wants many at once."""
 EPSILON = 1e-3
 """Smoothing of the total variation at zero, in units of the object's modulus."""
 
@@ -39,11 +41,9 @@ class Likelihood:
         self.scan, self.background = scan, BACKGROUND * background_share
         n = scan.n_pixels
         corners = window_corners(scan.positions, n, scan.shape)
-        first = torch.from_numpy(corners[:, 0] * scan.shape[1] + corners[:, 1])
-        inside = torch.arange(n)[:, None] * scan.shape[1] + torch.arange(n)
-        # (position, row, column): the place of each window pixel on the flattened canvas.
-        self.places = (first[:, None, None] + inside).to(self.device)
-        self.parts = [slice(k, k + CHUNK) for k in range(0, len(scan.positions), CHUNK)]
+        self.corners = torch.from_numpy(np.ascontiguousarray(corners)).to(self.device)
+        step = max(1, (IN_MEMORY if self.device.type == "cuda" else IN_CACHE) // n**2)
+        self.parts = [slice(k, k + step) for k in range(0, len(scan.positions), step)]
         # Zero frequency first, so that no pattern is shifted in an iteration.
         shifted = np.fft.ifftshift(scan.counts, axes=(1, 2))
         self.counts = torch.from_numpy(np.ascontiguousarray(shifted)).to(self.device)
@@ -55,8 +55,27 @@ class Likelihood:
     def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         import torch
 
-        wave = torch.fft.fft2(self.probes[part] * canvas.reshape(-1)[self.places[part]], norm="ortho")
+        n = self.scan.n_pixels
+        # (row, column, window row, window column): a view, from which the windows of the positions are copied.
+        windows = canvas.unfold(0, n, 1).unfold(1, n, 1)[self.corners[part, 0], self.corners[part, 1]]
+        wave = torch.fft.fft2(self.probes[part] * windows, norm="ortho")
         return wave if self.mask is None else wave * self.mask
+
+    def _add(self, canvas: torch.Tensor, windows: torch.Tensor, part: slice) -> None:
+        """Add windows to the canvas where they lie on it: the adjoint of copying them."""
+        import torch
+
+        n = self.scan.n_pixels
+        if self.device.type == "cpu":
+            for window, (row, column) in zip(windows, self.corners[part].tolist(), strict=True):
+                canvas[row : row + n, column : column + n] += window
+            return
+        inside = torch.arange(n, device=windows.device)
+        rows = self.corners[part, 0, None, None] + inside[:, None]
+        places = rows * canvas.shape[1] + self.corners[part, 1, None, None] + inside
+        torch.view_as_real(canvas).view(-1, 2).index_add_(
+            0, places.reshape(-1), torch.view_as_real(windows).reshape(-1, 2)
+        )
 
     def loss_and_gradient(self, image: torch.Tensor) -> tuple[float, torch.Tensor]:
         """Return the loss and its gradient.
@@ -76,7 +95,7 @@ class Likelihood:
         import torch
 
         canvas, loss = torch.view_as_complex(image), 0.0
-        total = torch.zeros(image.shape[0] * image.shape[1], 2, device=self.device)
+        total = torch.zeros_like(canvas)
         for part in self.parts:
             wave = self._far_field(canvas, part)
             expected = wave.real.square() + wave.imag.square()
@@ -85,9 +104,8 @@ class Likelihood:
             loss += float((expected - counts * seen.log()).sum(dtype=torch.float64))
             # Wirtinger: dL/dpsi* = F^-1[(1 - (n + b)/(lambda + b)) F psi]; twice that for the real pair.
             back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
-            change = 2 * self.probes[part].conj() * back
-            total.index_add_(0, self.places[part].reshape(-1), torch.view_as_real(change).reshape(-1, 2))
-        return loss, total.reshape(image.shape)
+            self._add(total, 2 * self.probes[part].conj() * back, part)
+        return loss, torch.view_as_real(total)
 
     def expected(self, image: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Return the expected patterns of an object, (positions, N, N) float32, zero frequency in the centre."""

@@ -29,10 +29,22 @@ def test_the_gradient_is_that_of_finite_differences():
 def test_the_loss_does_not_depend_on_the_chunks(monkeypatch):
     scan = scan_of(1000)
     whole, gradient = Likelihood(scan).loss_and_gradient(pair(OBJECT))
-    monkeypatch.setattr("studylib.arms.poisson.CHUNK", 7)
+    monkeypatch.setattr("studylib.arms.poisson.IN_CACHE", 7 * 32**2)
     parts, again = Likelihood(scan).loss_and_gradient(pair(OBJECT))
     assert parts == pytest.approx(whole, rel=1e-7)
     torch.testing.assert_close(again, gradient, rtol=1e-4, atol=1e-3)
+
+
+def test_windows_are_added_on_a_gpu_as_on_a_processor():
+    likelihood = Likelihood(scan_of(1000))
+    windows = torch.randn(20, 32, 32, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
+    canvases = []
+    for device in ("cpu", "cuda"):
+        likelihood.device = torch.device(device)
+        canvases.append(torch.zeros(OBJECT.shape, dtype=torch.complex64))
+        likelihood._add(canvases[-1], windows, slice(5, 25))
+    assert canvases[0].abs().max() > 1
+    torch.testing.assert_close(*canvases)
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 3.0)])
