@@ -48,11 +48,28 @@ def refuse_more(dose: int, mean: float) -> None:
         raise InputError("dose", dose, expected, "give a smaller dose, or full")
 
 
+def halves(counts: NDArray, seed: int) -> list[NDArray[np.int64]]:
+    """Divide the counts of a measured scan in two: every exposure is a part of the first half.
+
+    Parameters
+    ----------
+    counts : (positions, N, N)
+    seed
+        Of the division.
+
+    Returns
+    -------
+    one, other : (positions, N, N) int64
+    """
+    return split_counts(counts.astype(np.int64), (MOST, 1 - MOST), np.random.default_rng([seed, 2]))
+
+
 def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     """Divide the counts of a measured scan into a shorter exposure, counts held back, and the rest.
 
     Of Poisson counts each part is Poisson, and the parts are independent (`studylib.physics.split`); corrected counts
-    have no such parts, and whoever calls this has to refuse them.
+    have no such parts, and whoever calls this has to refuse them. Exposure and held counts are drawn from the first of
+    the two `halves`, so that the second is independent of them at every dose.
 
     Parameters
     ----------
@@ -68,17 +85,18 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     InputError
         The exposure would need more than half of the counts.
     """
-    counts = scan.counts.astype(np.int64)
-    mean = float(counts.sum(axis=(1, 2)).mean())
+    mean = float(scan.counts.sum(axis=(1, 2)).mean())
     share = dose / mean
     refuse_more(dose, mean)
-    shares = (share, HELD_SHARE * share, 1 - (1 + HELD_SHARE) * share)
-    mine, held, rest = split_counts(counts, shares, np.random.default_rng([seed, dose]))
-    part = _part(scan, mine, share, dose)
+    one, other = halves(scan.counts, seed)
+    shares = np.array([share, HELD_SHARE * share]) / MOST
+    # What is left of the first half: next to nothing at the largest dose, and split_counts wants something.
+    left = max(1 - shares.sum(), 1e-9)
+    mine, held, more = split_counts(one, (shares[0], shares[1], left), np.random.default_rng([seed, dose]))
+    part, left_of_all = _part(scan, mine, share, dose), 1 - (1 + HELD_SHARE) * share
     kept: NDArray[Any] = held.astype(np.uint16 if held.max() < 2**16 else np.uint32)
-    return Exposure(
-        replace(part, held=kept, held_share=HELD_SHARE), _part(scan, rest, shares[2], round(shares[2] * mean))
-    )
+    rest = _part(scan, other + more, left_of_all, round(left_of_all * mean))
+    return Exposure(replace(part, held=kept, held_share=HELD_SHARE), rest)
 
 
 def _part(scan: Scan, counts: NDArray[np.int64], share: float, dose: int) -> Scan:

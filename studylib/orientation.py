@@ -135,8 +135,12 @@ def _part(scan: Measured, most: int) -> Scan:
         raise InputError(f"{' and '.join(missing)} of {scan.name}", None, "what a reconstruction needs")
     where = scan.places
     assert where is not None
-    nearest = np.sort(np.argsort(np.linalg.norm(where - np.median(where, axis=0), axis=1))[:most])
-    return scan.scan(nearest)
+    return scan.scan(middle(where, most))
+
+
+def middle(where: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """Return the indices of the positions that are nearest to the middle, at most so many, in their order."""
+    return np.sort(np.argsort(np.linalg.norm(where - np.median(where, axis=0), axis=1))[:most])
 
 
 def _turned(scan: Scan, by: Orientation) -> Scan:

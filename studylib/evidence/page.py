@@ -23,7 +23,7 @@ from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
-from studylib.run.paths import SCAN
+from studylib.run.paths import CEILING, SCAN
 from studylib.run.provenance import stamps
 
 
@@ -84,7 +84,7 @@ def remarks(hub: Hub) -> HTML:
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
     if told:
         scan = read_json(hub / SCAN, "")
-        told += [scan["orientation"], _ceiling(scan["ceiling"])]
+        told += [scan["orientation"], _ceiling(read_json(hub / CEILING, ""))]
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"

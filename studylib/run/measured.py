@@ -22,8 +22,9 @@ from studylib.measured_condition import most_dose, refuse_more, shorter
 from studylib.probes import refuse_wrapping
 from studylib.scan import Scan
 
-REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, rounds=1)
-"""Of the solver that makes the reference: photons are many, so that little prior is enough."""
+REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150)
+"""Of the solver that makes the reference: photons are many, so that little prior is enough. It goes on until a round
+gains nothing: slow structure converges last, and an arm that does not get there either would look the better for it."""
 
 
 def check(scan: Measured) -> describe.Counts:
@@ -76,8 +77,8 @@ def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, li
     return write_scan(folder / "scan.npz", scan), told
 
 
-def halves(
-    path: Path, probe: Path, dose: int, seed: int
+def condition(
+    path: Path, probe: Path, half: Path, dose: int, seed: int
 ) -> tuple[dict[str, Scan], NDArray[np.complex64], dict[str, Any]]:
     """Return the scan of a dose, the reference, and how it was made.
 
@@ -88,8 +89,8 @@ def halves(
     ----------
     path
         The scan, as `open_scan` reads it.
-    probe
-        What `look` wrote.
+    probe, half
+        What `measured_stage.look` wrote.
     dose
         Mean photons per pattern of the exposure.
     seed
@@ -106,13 +107,17 @@ def halves(
     """
     measured = open_scan(path)
     chosen = read_members(probe, ("probeGuess", "_told"), "run notebook 01_measured first")
+    start = read_members(half, ("objectGuess", "_seed"), "run notebook 01_measured first")
     exposure = shorter(replace(measured.scan(), probe=chosen["probeGuess"]), dose, seed)
-    image, _ = solve(exposure.rest, REFERENCE, name="reference")
+    # With another seed that half holds counts of this exposure: the reference then starts from a flat object.
+    first = start["objectGuess"] if int(start["_seed"]) == seed else None
+    image, losses = solve(exposure.rest, REFERENCE, first, name="reference")
     judged = consistency.measures(image, exposure.scan)
     scans = {s: replace(exposure.scan, metadata=exposure.scan.metadata | {"split": s}) for s in SPLITS}
     told = {
-        "made_by": Map.name, "settings": REFERENCE.model_dump(mode="json"), "probe": str(chosen["_told"]),
-        "photons_per_pattern": exposure.rest.metadata["dose"], "positions": len(exposure.rest.positions),
-        "chi_square": judged.chi_square, "r_factor": judged.r_factor, "pearson": judged.pearson,
+        "made_by": Map.name, "settings": REFERENCE.model_dump(mode="json"), "iterations": len(losses),
+        "probe": str(chosen["_told"]), "photons_per_pattern": exposure.rest.metadata["dose"],
+        "positions": len(exposure.rest.positions), "chi_square": judged.chi_square, "r_factor": judged.r_factor,
+        "pearson": judged.pearson,
     }  # fmt: skip
     return scans, image, told

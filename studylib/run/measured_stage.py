@@ -1,4 +1,4 @@
-"""The stage that looks at a measured scan (01_measured): its probe, and the ceiling of its scores."""
+"""The stages that look at a measured scan: its probe (01_measured), and the ceiling of its scores (01_ceiling)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from studylib.arms.ptychi import refine_probe
 from studylib.design import MEASURED
 from studylib.errors import InputError
 from studylib.io.files import write_json, write_with
+from studylib.io.npz import read_members
 from studylib.io.readers import open_scan
 from studylib.judge import consistency, metrics, register, scores
 from studylib.judge.compare import channels
 from studylib.measured import Measured
+from studylib.measured_condition import halves
 from studylib.orientation import ORIENTATIONS
 from studylib.physics.split import share_of, split_counts
 from studylib.physics.stitch import illumination, scanned_box
@@ -28,24 +30,23 @@ from studylib.run.measured import REFERENCE, check
 from studylib.run.provenance import stamp
 from studylib.scan import Scan
 
+JUDGED = 150
+"""Positions in the middle of a scan on which two probes are compared."""
+
 
 def look(hub: Hub, profile: str) -> dict[str, Any]:
-    """Refine the probe of the hub's measured scan and measure the ceiling of its scores; write both (01_measured).
+    """Refine the probe of the hub's measured scan and image one half of its counts; write both (01_measured).
 
     The probe is refined by pty-chi on nine tenths of the counts, and taken where MAP explains the last tenth better
-    with it, by more than three standard errors. The ceiling: the counts are split in half, each half is
-    reconstructed, and the two images are scored against each other. An arm with a strong prior, held against a
-    reference of more counts than a half, may pass it.
+    with it, by more than three standard errors. The half is the one that no exposure is drawn from.
 
     Returns
     -------
-    What scan.json holds: description, probe and ceiling
+    What scan.json holds: description, probe and orientation
     """
     begin = time.perf_counter()
     design = stages.read_design(hub, profile)
-    if not (hub / plan.BASE).is_file():
-        raise InputError("base", plan.BASE, "a measured scan in the hub", "make measured DATA=...")
-    measured = open_scan(hub / plan.BASE)
+    measured = _scan_of(hub)
     counts = check(measured)
     scan = measured.scan()
     probe, why = _better_probe(scan, design.seeds.iteration)
@@ -55,16 +56,48 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
         why += (
             f"; the first of {len(light)} modes, with {light[0] / light.sum():.0%} of the light: the study is coherent"
         )
-    scan = replace(scan, probe=probe)
-    told = {
-        "description": describe.describe(measured, counts), "probe": why, "orientation": _orientation(measured),
-        "ceiling": _ceiling(scan, design.seeds.simulation, design.ms_ssim_sigma),
-    }  # fmt: skip
+    told = {"description": describe.describe(measured, counts), "probe": why, "orientation": _orientation(measured)}
+    seed = design.seeds.simulation
+    image = _half(replace(scan, probe=probe), seed, 1)
     write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))  # type: ignore[arg-type]
+    write_with(hub / paths.HALF, lambda file: np.savez(file, objectGuess=image, _seed=seed))  # type: ignore[arg-type]
     write_json(hub / paths.SCAN, told)
     run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.scan_stage(run), seconds=time.perf_counter() - begin, parameters={})
     return told
+
+
+def ceiling(hub: Hub, profile: str) -> dict[str, Any]:
+    """Image the other half of the counts, score the two images against each other and write it (01_ceiling).
+
+    An arm with a strong prior, held against a reference of more counts than a half, may pass it.
+
+    Returns
+    -------
+    What ceiling.json holds: scores by channel, None where there is no contrast
+    """
+    begin = time.perf_counter()
+    design = stages.read_design(hub, profile)
+    first = "run notebook 01_measured first"
+    scan = replace(_scan_of(hub).scan(), probe=read_members(hub / paths.PROBE, ("probeGuess",), first)["probeGuess"])
+    other = read_members(hub / paths.HALF, ("objectGuess",), first)["objectGuess"]
+    told = _agreement(_half(scan, design.seeds.simulation, 0), other, scan, design.ms_ssim_sigma)
+    write_json(hub / paths.CEILING, told)
+    run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
+    stamp(hub, plan.ceiling_stage(run), seconds=time.perf_counter() - begin, parameters={})
+    return told
+
+
+def _scan_of(hub: Hub) -> Measured:
+    if not (hub / plan.BASE).is_file():
+        raise InputError("base", plan.BASE, "a measured scan in the hub", "make measured DATA=...")
+    return open_scan(hub / plan.BASE)
+
+
+def _half(scan: Scan, seed: int, which: int) -> NDArray[np.complex64]:
+    """Return the image of one half of the counts."""
+    counts = halves(scan.counts, seed)[which]
+    return solve(share_of(scan, counts, 0.5, counts, 0.5), REFERENCE, name="half of the counts")[0]
 
 
 def _orientation(scan: Measured) -> str:
@@ -86,7 +119,8 @@ def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
     fit, kept = split_counts(scan.counts.astype(np.int64), (0.9, 0.1), np.random.default_rng(seed))
     part = share_of(scan, fit, 0.9, kept, 0.1)
     refined = refine_probe(part, seed=seed)
-    losses = [_losses(part, probe) for probe in (part.probe, refined)]
+    judged = part.take(orientation.middle(part.positions, JUDGED))
+    losses = [_losses(judged, probe) for probe in (part.probe, refined)]
     gain = consistency.Gain.of(losses[0] - losses[1])
     told = f"{gain.per_pattern:+.3g} +- {gain.standard_error:.2g} nats per pattern in counts that it was not refined on"
     if not gain.clear:
@@ -97,16 +131,12 @@ def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
 
 def _losses(part: Scan, probe: NDArray[np.complex64]) -> NDArray[np.float64]:
     part = replace(part, probe=probe)
-    return consistency.pattern_losses(solve(part, REFERENCE, name="with a probe")[0], part)
+    settings = REFERENCE.model_copy(update={"rounds": 1})
+    return consistency.pattern_losses(solve(part, settings, name="with a probe")[0], part)
 
 
-def _ceiling(scan: Scan, seed: int, sigma: float) -> dict[str, Any]:
-    """Return the scores of two halves of the counts against each other, by channel; None without contrast."""
-    counts = split_counts(scan.counts.astype(np.int64), (0.5, 0.5), np.random.default_rng([seed, 2]))
-    one, other = (
-        solve(share_of(scan, half, 0.5, half, 0.5), REFERENCE, name=f"half {k}")[0]
-        for k, half in enumerate(counts, start=1)
-    )
+def _agreement(one: NDArray[np.complex64], other: NDArray[np.complex64], scan: Scan, sigma: float) -> dict[str, Any]:
+    """Return the scores of two images against each other, by channel; None without contrast."""
     light = illumination(scan.probe, scan.positions, scan.shape)
     box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
     image = register.apply_gauge(one[box], register.fit_gauge(one[box], other[box], light[box]))

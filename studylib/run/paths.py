@@ -5,7 +5,11 @@ from __future__ import annotations
 PROBE = "data/base/probe.npz"
 """The probe of a measured scan, refined where that explains more."""
 SCAN = "data/base/scan.json"
-"""What a measured scan holds, how its probe was refined, and the ceiling of its scores."""
+"""What a measured scan holds, and how its probe was refined."""
+HALF = "data/base/half.npz"
+"""The image of the half of a measured scan's counts that no exposure is drawn from."""
+CEILING = "data/base/ceiling.json"
+"""How well the images of two halves of a measured scan's counts agree."""
 
 
 def phase_c(dose: int, split: str) -> str:

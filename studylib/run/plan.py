@@ -106,7 +106,8 @@ def stages(run: Run) -> list[Stage]:
 
 def shared_stages(run: Run) -> list[Stage]:
     """Return the stages that do not depend on view and arms."""
-    return [design_stage(run), *([scan_stage(run)] if run.sample == MEASURED else []), generation_stage(run)]
+    measured = [scan_stage(run), ceiling_stage(run)] if run.sample == MEASURED else []
+    return [design_stage(run), *measured, generation_stage(run)]
 
 
 def own_stages(run: Run) -> list[Stage]:
@@ -128,10 +129,18 @@ def design_stage(run: Run) -> Stage:
 
 
 def scan_stage(run: Run) -> Stage:
-    """Return the stage that looks at a measured scan: its probe, and the ceiling of its scores."""
+    """Return the stage that looks at a measured scan: its probe, and an image of half of its counts."""
     return Stage(
-        2, "01_measured", "01_measured", COMMON | {"profile": run.profile}, [DESIGN, BASE], [paths.PROBE, paths.SCAN],
-        _log("phase_c_measured"),
+        2, "01_measured", "01_measured", COMMON | {"profile": run.profile}, [DESIGN, BASE],
+        [paths.PROBE, paths.SCAN, paths.HALF], _log("phase_c_measured"),
+    )  # fmt: skip
+
+
+def ceiling_stage(run: Run) -> Stage:
+    """Return the stage that images the other half of a measured scan's counts: the ceiling of the scores."""
+    return Stage(
+        2, "01_ceiling", "01_ceiling", COMMON | {"profile": run.profile}, [DESIGN, BASE, paths.PROBE, paths.HALF],
+        [paths.CEILING], _log("phase_c_ceiling"),
     )  # fmt: skip
 
 
@@ -144,7 +153,8 @@ def generation_stage(run: Run) -> Stage:
     outputs += [paths.reference(run.dose)] if measured else []
     return Stage(
         2, f"01_generate_dose{run.dose}", "01_generate", COMMON | {"profile": run.profile} | given,
-        [DESIGN, *([base] if base else []), *([paths.PROBE] if measured else [])], outputs, _log("phase_c_generation"),
+        [DESIGN, *([base] if base else []), *([paths.PROBE, paths.HALF] if measured else [])], outputs,
+        _log("phase_c_generation"),
     )  # fmt: skip
 
 
@@ -210,7 +220,7 @@ def evidence_stage(run: Run) -> Stage:
         8, "06_evidence", "06_evidence",
         _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)},
         [
-            DESIGN, *([paths.SCAN, paths.reference(run.dose)] if run.sample == MEASURED else []),
+            DESIGN, *([paths.SCAN, paths.CEILING, paths.reference(run.dose)] if run.sample == MEASURED else []),
             *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json")),
         ],
         ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),

@@ -93,7 +93,7 @@ def generate(
         if mine is None:
             raise InputError("base", base, "the measured scan", "make measured DATA=...")
         name = Path(base).name
-        scans, truth, told = measured.halves(mine, hub / paths.PROBE, dose, seed)
+        scans, truth, told = measured.condition(mine, hub / paths.PROBE, hub / paths.HALF, dose, seed)
         phase = None
         write_json(hub / paths.reference(dose), told)
     else:
