@@ -93,7 +93,7 @@ def solve(
 
     likelihood = Likelihood(scan, background_share)
     start = torch.from_numpy(first_object(scan, first)).to(likelihood.device)
-    image = torch.view_as_real(start).clone().requires_grad_(True)
+    image = torch.view_as_real(start).clone()
     losses = list[float]()
     for number in range(settings.rounds):
         shown = name if number == 0 else f"{name}, round {number + 1}"
@@ -101,7 +101,7 @@ def solve(
         losses += told
         if objective[0] - min(objective[-10:]) < settings.least_gain * image[..., 0].numel():
             break
-    found = torch.view_as_complex(image.detach()).cpu().numpy()
+    found = torch.view_as_complex(image).cpu().numpy()
     if not np.isfinite(found).all():
         raise StageError(f"{name} diverged: its object holds NaN or infinity")
     return found, losses
@@ -118,15 +118,16 @@ def _round(
     losses, objective = list[float](), list[float]()
     with progress.bar(settings.iterations, name, "iteration") as bar:
         for _ in range(settings.iterations):
-            optimiser.zero_grad()
-            prior = total_variation(image, weight * settings.amplitude_tv, weight) if settings.tv else torch.zeros(())
-            prior.backward() if settings.tv else None
-            loss, gradient = likelihood.loss_and_gradient(image.detach())
-            image.grad = gradient if image.grad is None else image.grad + gradient
+            loss, gradient = likelihood.loss_and_gradient(image)
+            prior = 0.0
+            if settings.tv:
+                prior, slope = total_variation(image, weight * settings.amplitude_tv, weight)
+                gradient += slope
+            image.grad = gradient
             optimiser.step()
             schedule.step()
             losses.append(loss / likelihood.n_values)
-            objective.append(loss + float(prior.detach()))
+            objective.append(loss + prior)
             bar.update(1)
             if _stalled(objective, settings.tolerance):
                 break

@@ -98,7 +98,7 @@ class Likelihood:
         total = torch.zeros_like(canvas)
         for part in self.parts:
             wave = self._far_field(canvas, part)
-            expected = wave.real.square() + wave.imag.square()
+            expected = _square(wave)
             counts = self.counts[part] + self.background
             seen = expected + self.background
             loss += float((expected - counts * seen.log()).sum(dtype=torch.float64))
@@ -116,12 +116,13 @@ class Likelihood:
         return np.fft.fftshift(np.concatenate(parts), axes=(1, 2))
 
 
-def total_variation(image: torch.Tensor, amplitude: float, phase: float) -> torch.Tensor:
+def total_variation(image: torch.Tensor, amplitude: float, phase: float) -> tuple[float, torch.Tensor]:
     """Return the isotropic total variation of a complex image, with weights for its amplitude and its phase.
 
-    The difference to the next pixel is divided into a part along the pixel's own direction in the complex plane, the
-    change of amplitude, and a part across, amplitude times the change of phase. With equal weights this is the usual
-    total variation of the complex image; a global phase never matters.
+    The difference d to the next pixel is divided into a part along the pixel's own direction u = o / |o| in the complex
+    plane, the change of amplitude, and a part across, amplitude times the change of phase. With equal weights this is
+    the usual total variation of the complex image; a global phase never matters. The gradient is written out: with
+    r = Re(d u*), the square under the root is phase^2 |d|^2 + (amplitude^2 - phase^2) r^2.
 
     Parameters
     ----------
@@ -129,19 +130,42 @@ def total_variation(image: torch.Tensor, amplitude: float, phase: float) -> torc
         Real and imaginary part.
     amplitude, phase
         Weights of the two parts.
+
+    Returns
+    -------
+    value
+        Sum over pixels.
+    gradient : (rows, columns, 2) float32
+        With respect to real and imaginary part.
     """
     import torch
 
-    here = image[:-1, :-1]
-    total = torch.zeros_like(here[..., 0])
-    along = here / torch.sqrt(here.square().sum(-1, keepdim=True) + 1e-12) if amplitude != phase else None
-    for there in (image[1:, :-1], image[:-1, 1:]):
-        step = there - here
-        if along is None:
-            total = total + amplitude**2 * step.square().sum(-1)
-        else:
-            radial = (step * along).sum(-1)
-            across = step[..., 1] * along[..., 0] - step[..., 0] * along[..., 1]
-            total = total + (amplitude * radial).square() + (phase * across).square()
+    canvas = torch.view_as_complex(image)
+    here = canvas[:-1, :-1]
+    modulus = torch.sqrt(_square(here) + 1e-12)
+    along = here / modulus
+    steps = (canvas[1:, :-1] - here, canvas[:-1, 1:] - here)
+    both, more = phase**2, amplitude**2 - phase**2
+    radials = [_inner(step, along) for step in steps]
     smooth = (max(amplitude, phase) * EPSILON) ** 2
-    return (torch.sqrt(total + smooth) - smooth**0.5).sum()
+    root = torch.full_like(modulus, smooth)
+    for step, radial in zip(steps, radials, strict=True):
+        root += both * _square(step) + more * radial.square()
+    root.sqrt_()
+    gradient = torch.zeros_like(canvas)
+    for step, radial, there in zip(steps, radials, (gradient[1:, :-1], gradient[:-1, 1:]), strict=True):
+        turning = more * radial / root
+        pull = both / root * step + turning * along
+        there.add_(pull)
+        gradient[:-1, :-1] += turning / modulus * (step - radial * along) - pull
+    return float((root - smooth**0.5).sum(dtype=torch.float64)), torch.view_as_real(gradient)
+
+
+def _square(values: torch.Tensor) -> torch.Tensor:
+    """Return |z|^2 of complex numbers."""
+    return values.real.square() + values.imag.square()
+
+
+def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return Re(a b*) of complex numbers."""
+    return a.real * b.real + a.imag * b.imag

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from studylib.arms.map import MapSettings, solve
-from studylib.arms.poisson import Likelihood, total_variation
+from studylib.arms.poisson import EPSILON, Likelihood, total_variation
 from studylib.judge import register, scores
 from studylib.physics.stitch import scanned_box
 from tests.asymmetric import OBJECT, scan_of, specimen
@@ -49,21 +49,39 @@ def test_windows_are_added_on_a_gpu_as_on_a_processor():
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 3.0)])
 def test_total_variation_is_isotropic_and_blind_to_a_global_phase(weights):
-    plain = float(total_variation(pair(OBJECT), *weights))
-    turned = float(total_variation(pair(OBJECT * np.exp(0.7j)), *weights))
+    plain = total_variation(pair(OBJECT), *weights)[0]
+    turned = total_variation(pair(OBJECT * np.exp(0.7j)), *weights)[0]
     assert turned == pytest.approx(plain, rel=1e-4)
-    assert float(total_variation(pair(np.full_like(OBJECT, 0.8 + 0.3j)), *weights)) == pytest.approx(0, abs=1e-3)
+    assert total_variation(pair(np.full_like(OBJECT, 0.8 + 0.3j)), *weights)[0] == pytest.approx(0, abs=1e-3)
     square = OBJECT[:100, :100]
-    other = float(total_variation(pair(square.T), *weights))
-    assert other == pytest.approx(float(total_variation(pair(square), *weights)), rel=1e-5)
+    other = total_variation(pair(square.T), *weights)[0]
+    assert other == pytest.approx(total_variation(pair(square), *weights)[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 3.0)])
+def test_the_gradient_of_total_variation_is_that_of_its_definition(weights):
+    """By automatic differentiation, in double precision, of what the words say: along and across the pixel's own."""
+    amplitude, phase = weights
+    image = torch.from_numpy(OBJECT.astype(np.complex128)).requires_grad_(True)
+    here = image[:-1, :-1]
+    steps = [(there - here) * (here / here.abs()).conj() for there in (image[1:, :-1], image[:-1, 1:])]
+    squares = sum((amplitude * step.real) ** 2 + (phase * step.imag) ** 2 for step in steps)
+    smooth = max(weights) * EPSILON
+    wanted = (torch.sqrt(squares + smooth**2) - smooth).sum()
+    wanted.backward()
+    value, gradient = total_variation(pair(OBJECT), *weights)
+    assert value == pytest.approx(float(wanted.detach()), rel=1e-5)
+    torch.testing.assert_close(
+        torch.view_as_complex(gradient).to(torch.complex128), image.grad, rtol=1e-3, atol=2e-3 * max(weights)
+    )
 
 
 def test_the_two_weights_are_of_amplitude_and_of_phase():
     generator = np.random.default_rng(2)
     amplitude = pair(1 + 0.1 * generator.random((40, 40)))
     phase = pair(np.exp(0.1j * generator.random((40, 40))))
-    assert float(total_variation(amplitude, 0.0, 1.0)) < 0.02 * float(total_variation(amplitude, 1.0, 0.0))
-    assert float(total_variation(phase, 1.0, 0.0)) < 0.05 * float(total_variation(phase, 0.0, 1.0))
+    assert total_variation(amplitude, 0.0, 1.0)[0] < 0.02 * total_variation(amplitude, 1.0, 0.0)[0]
+    assert total_variation(phase, 1.0, 0.0)[0] < 0.05 * total_variation(phase, 0.0, 1.0)[0]
 
 
 def test_a_flat_start_recovers_the_object_and_stops_by_itself():
