@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from studylib import orientation as orientations
+from studylib.crop import LEAST, MULTIPLE, side_of_study
 from studylib.measured import Measured, are_whole
 from studylib.probes import probe_diameter, spill
 
@@ -129,8 +130,13 @@ def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
         if counts.not_raw():
             notes.append("thinning would not be a shorter exposure: a dose response wants raw counts")
         told["dead pixels"], told["hot pixels"] = (_pixels(p) for p in (counts.dead, counts.hot))
-        if columns % 16 or rows != columns:
-            notes.append(f"{rows} x {columns} px is no square whose side is a multiple of 16: it must be padded or cut")
+        side = side_of_study(rows, columns)
+        if (rows, columns) != (side, side):
+            notes.append(
+                f"a study cuts the patterns to {side} x {side} px: a square whose side is a multiple of {MULTIPLE}"
+                if side
+                else f"patterns of {rows} x {columns} px are too small for a study, which wants {LEAST} x {LEAST}"
+            )
     if scan.mask is not None:
         told["mask"] = f"{np.count_nonzero(~scan.mask)} of {scan.mask.size} pixels are not to be trusted"
     told |= _geometry(scan)

@@ -84,7 +84,7 @@ def remarks(hub: Hub) -> HTML:
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
     if told:
         scan = read_json(hub / SCAN, "")
-        told += [scan["orientation"], _ceiling(read_json(hub / CEILING, ""))]
+        told += [*scan["description"]["notes"], scan["orientation"], _ceiling(read_json(hub / CEILING, ""))]
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"

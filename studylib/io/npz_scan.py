@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,25 +61,36 @@ def _described(
         if key in members and members[key].dtype.kind != "c":
             raise InputError(f"{key} in {path.name}", str(members[key].dtype), "a complex array", REMEDY)
     probe, image = members.get("probeGuess"), stack(members.get("objectGuess"))
+    more = _metadata(path) if "_metadata" in names else {}
+    pitch = _number(more.get("detector_pixel_m"))
     return Measured(
         "DATA-001 NPZ" if amplitude or stored is None else "NPZ of the fly64 kind", path.name, stored, amplitude,
-        scale=_scale(path, names), positions=where,
+        scale=_number(more.get("intensity_scale")) or 1.0, positions=where,
         probe=stack(probe), object=None if image is None else image[0],
-        mask=members["mask"].astype(bool) if "mask" in members else None, remarks=tuple(remarks),
+        mask=members["mask"].astype(bool) if "mask" in members else None,
+        energy_ev=_number(more.get("energy_ev")), distance_m=_number(more.get("distance_m")),
+        detector_pixel_m=(pitch, pitch) if pitch else None, object_pixel_m=_number(more.get("object_pixel_m")),
+        remarks=(*remarks, *_sentences(more.get("remarks"))),
     )  # fmt: skip
 
 
-def _scale(path: Path, names: set[str]) -> float:
-    """Return what stored amplitudes are multiplied by: DATA-001 keeps it in its metadata, other files have none."""
-    import json
-
-    if "_metadata" not in names:
-        return 1.0
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return what `_metadata` tells: JSON of an object; other files may use the name for something else."""
     try:
         told = json.loads(str(read_members(path, ("_metadata",), REMEDY)["_metadata"]))
-        return float(told.get("intensity_scale", 1.0)) if isinstance(told, dict) else 1.0
-    except (json.JSONDecodeError, TypeError, ValueError):
-        return 1.0
+    except (json.JSONDecodeError, TypeError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _number(value: Any) -> float | None:
+    """Return a number above 0; None of everything else."""
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return float(value) if fine else None
+
+
+def _sentences(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _real(block: NDArray, key: str, path: Path) -> None:
@@ -109,4 +121,9 @@ def write(path: Path, told: Measured) -> Path:
     for name, array in (("probeGuess", told.probe), ("objectGuess", told.object), ("mask", told.mask)):
         if array is not None:
             members[name] = array[0] if name == "probeGuess" and len(array) == 1 else array
+    more = {
+        "energy_ev": told.energy_ev, "distance_m": told.distance_m, "object_pixel_m": told.pixel_m,
+        "detector_pixel_m": told.detector_pixel_m[0] if told.detector_pixel_m else None, "remarks": told.remarks,
+    }  # fmt: skip
+    members["_metadata"] = np.array(json.dumps({name: value for name, value in more.items() if value}))
     return write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]

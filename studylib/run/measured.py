@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from studylib import describe
 from studylib.arms.map import Map, MapSettings, solve
+from studylib.crop import LEAST, cropped, side_of_study
 from studylib.design import SPLITS, check_dose
 from studylib.errors import InputError
 from studylib.io.npz import read_members
@@ -33,7 +34,7 @@ def check(scan: Measured) -> describe.Counts:
     Raises
     ------
     InputError
-        Something is missing, the counts are not raw, the far-field model does not hold, or N is not a multiple of 16.
+        Something is missing, the counts are not raw, the far-field model does not hold, or patterns are too small.
     """
     if doubt := scan.far_field_doubt():
         raise InputError("scan", scan.name, "a far-field scan", doubt)
@@ -44,9 +45,9 @@ def check(scan: Measured) -> describe.Counts:
         )
     assert scan.patterns is not None and scan.probe is not None
     _, rows, columns = scan.patterns.shape
-    if rows != columns or rows % 16:
-        expected = "square patterns, their side a multiple of 16"
-        raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "pad or cut them")
+    if not side_of_study(rows, columns):
+        expected = f"patterns of at least {LEAST} x {LEAST} px"
+        raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "give the whole detector")
     counts = describe.count(scan)
     if why := counts.not_raw():
         remedy = "give the raw counts of the detector: thinned, others are not what a shorter exposure would count"
@@ -58,7 +59,8 @@ def check(scan: Measured) -> describe.Counts:
 def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, list[int]]:
     """Write a measured scan as NPZ, whatever its format, and return it with the doses, "full" as a number.
 
-    Equal scans give equal bytes, so that a study of it is resumed by the same command.
+    Its patterns are cut where their sides are unequal or no multiple of 16. Equal scans give equal bytes, so that a
+    study of it is resumed by the same command.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, li
         Photons per pattern; "full" is the most that leaves half of the counts for the reference.
     """
     scan = open_scan(*files)
+    check(scan)
+    scan = cropped(scan)
     mean = check(scan).mean
     told = [most_dose(mean) if str(dose) == "full" else check_dose(dose) for dose in doses]
     for dose in told:
