@@ -204,7 +204,7 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
         with scatter.batch_update():
             for trace, where in zip(scatter.data, (slice(None), members[1:], members[:1]), strict=True):
                 trace.x, trace.y = scan.positions[where].T
-        display(figures.patterns(scan.take(members).counts, len(members)))
+        display(figures.patterns(scan.take(members).counts, len(members), scan.mask))
 
     return widgets.VBox([scatter, _panel(draw, {"choice": control, "chosen": chosen}, [chosen])])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -96,13 +97,19 @@ def sample(image: NDArray[np.complex64], probe: NDArray[np.complex64]) -> Figure
     return figure
 
 
-def patterns(counts: NDArray[np.float32], n: int = 4) -> Figure:
-    """Draw some patterns, counts on a square-root scale."""
+def patterns(counts: NDArray[np.float32], n: int = 4, mask: NDArray[np.bool_] | None = None) -> Figure:
+    """Draw some patterns, counts on a square-root scale; pixels that are not trusted (mask False) in blue."""
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     for axes, i in zip(figure.subplots(1, n), np.linspace(0, len(counts) - 1, n).astype(int), strict=True):
-        figure.colorbar(axes.imshow(np.sqrt(counts[i]), cmap="magma"), ax=axes, shrink=0.8)
+        figure.colorbar(_draw_pattern(axes, counts[i], mask), ax=axes, shrink=0.8)
         axes.set_title(f"pattern {i}: {int(counts[i].sum())} photons", fontsize=9)
     return figure
+
+
+def _draw_pattern(axes, counts: NDArray, mask: NDArray[np.bool_] | None):
+    """Draw the square root of counts, pixels that are not trusted in blue; return the image."""
+    roots = np.ma.masked_array(np.sqrt(counts), mask=False if mask is None else ~mask)
+    return axes.imshow(roots, cmap=colormaps["magma"].with_extremes(bad="#56b4e9"))
 
 
 def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]], diameter: float) -> Figure:
@@ -122,20 +129,32 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
 
 
 def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
-    """Draw the positions of both halves, and the photons that fell on each pixel of the object."""
+    """Draw positions by split, the photons that fell on each pixel of the object, and the mean pattern with its mask.
+
+    Splits of the same positions are one scan: their light counts once.
+    """
     from studylib.physics.windows import place
 
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    where, light = figure.subplots(1, 2)
+    parts: dict[str, NDArray[np.float64]] = {}
+    for split, points in positions.items():
+        same = next((name for name, other in parts.items() if np.array_equal(other, points)), None)
+        parts[f"{same}, {split}" if same else split] = parts.pop(same) if same else points
+    figure = Figure(figsize=(15, 4.4), layout="constrained")
+    where, light, mean = figure.subplots(1, 3)
     intensity = np.abs(scan.probe) ** 2
     total = np.zeros(scan.shape)
-    for (split, points), colour in zip(positions.items(), ("#0072b2", "#d55e00"), strict=True):
+    for (split, points), colour in zip(parts.items(), ("#0072b2", "#d55e00"), strict=False):
         where.scatter(points[:, 0], points[:, 1], s=4, color=colour, label=f"{split}: {len(points)}")
         total += place(np.broadcast_to(intensity, (len(points), *intensity.shape)), points, scan.shape)
     where.set(xlabel="x [px]", ylabel="y [px]", aspect="equal", xlim=(0, scan.shape[1]), ylim=(scan.shape[0], 0))
     where.legend(loc="center right", fontsize=8)
     figure.colorbar(light.imshow(total, cmap="magma"), ax=light, label="photons a pixel", shrink=0.8)
-    light.set(xlabel="x [px]", title="illumination, both halves")
+    light.set(xlabel="x [px]", title="illumination")
+    lost = 0 if scan.mask is None else int(np.count_nonzero(~scan.mask))
+    said = {0: "", 1: ", blue: 1 pixel is not trusted"}.get(lost, f", blue: {lost} pixels are not trusted")
+    drawn = _draw_pattern(mean, scan.counts.mean(axis=0), scan.mask)
+    figure.colorbar(drawn, ax=mean, label="root of the mean counts", shrink=0.8)
+    mean.set_title(f"mean pattern{said}")
     return figure
 
 

@@ -160,12 +160,12 @@ def explore() -> HTML:
 
 
 def scan_map(hub: Hub, dose: int, view: str) -> HTML:
-    """Return where the view's positions lie, and how much light fell on each pixel of the object."""
+    """Return where the view's positions lie, how much light fell on each pixel of the object, and the mean pattern."""
     scans = {split: load_scan(hub.phase_d(dose, view, split)) for split in SPLITS}
     return HTML(
         _figure(
             figures.scan_map({split: scan.positions for split, scan in scans.items()}, scans["train"]),
-            f"scan positions of both halves and their illumination, dose {dose}, {view}",
+            f"scan positions of both halves, their illumination and the mean pattern, dose {dose}, {view}",
         )
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from studylib import figures
 from studylib.arms.registry import CONTRACT as MODELS
 from studylib.evidence import page
 from studylib.judge.compare import Comparison
+from tests import asymmetric
 
 
 def evidence(ms_ssim: float, mae: float) -> dict:
@@ -53,3 +56,22 @@ def test_the_arms_share_one_colour_scale_and_name_every_model():
     shown = [a for a in drawn.axes if a.images and a.images[0].get_cmap().name == "gray"]
     assert len(shown) == 8 and len({a.images[0].get_clim() for a in shown}) == 1
     assert {a.get_ylabel() for a in drawn.axes} >= {"truth", *MODELS}
+
+
+def test_the_light_of_a_scan_that_is_both_halves_is_drawn_once_and_its_mask_is_seen():
+    """Of a measured scan training and test half are one: each photon has fallen once."""
+    mask = np.ones((asymmetric.N,) * 2, dtype=bool)
+    mask[9, 20] = False
+    scan = replace(asymmetric.scan_of(1000), mask=mask)
+    alone = figures.scan_map({"test": scan.positions}, scan)
+    both = figures.scan_map({split: scan.positions for split in ("train", "test")}, scan)
+    light = [
+        max(float(a.images[0].get_array().max()) for a in f.axes if a.get_title() == "illumination")
+        for f in (alone, both)
+    ]
+    assert light[0] == light[1] > 0
+    drawn = next(a for a in both.axes if a.get_title().startswith("mean pattern"))
+    assert drawn.images[0].get_array().mask[9, 20] and drawn.images[0].get_array().mask.sum() == 1
+    assert "1 pixel is not trusted" in drawn.get_title()
+    shown = figures.patterns(scan.counts, mask=mask).axes[0].images[0].get_array()
+    assert shown.mask[9, 20] and shown.mask.sum() == 1
