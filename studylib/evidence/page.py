@@ -84,7 +84,8 @@ def remarks(hub: Hub) -> HTML:
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
     if told:
         scan = read_json(hub / SCAN, "")
-        told += [*scan["description"]["notes"], scan["orientation"], _ceiling(read_json(hub / CEILING, ""))]
+        told += [*scan["description"]["notes"], scan["orientation"]]
+        told += [_ceiling(what, halves) for what, halves in read_json(hub / CEILING, "").items()]
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
@@ -106,14 +107,14 @@ def _reference(told: dict[str, Any]) -> str:
     )
 
 
-def _ceiling(told: dict[str, dict[str, float | None]]) -> str:
-    """Return in words how well two halves of the counts of a measured scan agree."""
+def _ceiling(what: str, told: dict[str, dict[str, float | None]]) -> str:
+    """Return in words how well two halves of the counts, or of the positions, of a measured scan agree."""
     parts = []
     for channel in ("phase", "amplitude"):
         m = told[channel]
         cells = f"MS-SSIM {_cell(m['ms_ssim'], 3)}, MAE {_cell(m['mae'], 4)}, half bit at {_cell(m['half_bit'], 3)}"
         parts.append(f"{channel} {cells} of Nyquist")
-    return "The ceiling, two images of half the counts each against each other: " + "; ".join(parts)
+    return f"The ceiling, two images of half the {what} each against each other: {'; '.join(parts)}"
 
 
 def _cell(value: float | None, digits: int) -> str:

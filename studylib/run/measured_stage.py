@@ -67,21 +67,28 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     return told
 
 
-def ceiling(hub: Hub, profile: str) -> dict[str, Any]:
-    """Image the other half of the counts, score the two images against each other and write it (01_ceiling).
+def ceiling(hub: Hub, profile: str) -> dict[str, dict[str, Any]]:
+    """Score images of two halves of the counts, and of the positions, against each other; write it (01_ceiling).
 
     An arm with a strong prior, held against a reference of more counts than a half, may pass it.
 
     Returns
     -------
-    What ceiling.json holds: scores by channel, None where there is no contrast
+    What ceiling.json holds: under `counts` and `positions` the scores by channel, None where there is no contrast
     """
     begin = time.perf_counter()
     design = stages.read_design(hub, profile)
     first = "run notebook 01_measured first"
     scan = replace(_scan_of(hub).scan(), probe=read_members(hub / paths.PROBE, ("probeGuess",), first)["probeGuess"])
     other = read_members(hub / paths.HALF, ("objectGuess",), first)["objectGuess"]
-    told = _agreement(_half(scan, design.seeds.simulation, 0), other, scan, design.ms_ssim_sigma)
+    seed = design.seeds.simulation
+    order = np.random.default_rng([seed, 3]).permutation(len(scan.positions))
+    parts = (np.sort(part) for part in np.array_split(order, 2))
+    apart = [solve(scan.take(part), REFERENCE, name="half of the positions")[0] for part in parts]
+    told = {
+        "counts": _agreement(_half(scan, seed, 0), other, scan, design.ms_ssim_sigma),
+        "positions": _agreement(apart[0], apart[1], scan, design.ms_ssim_sigma),
+    }
     write_json(hub / paths.CEILING, told)
     run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.ceiling_stage(run), seconds=time.perf_counter() - begin, parameters={})

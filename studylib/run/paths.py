@@ -9,7 +9,7 @@ SCAN = "data/base/scan.json"
 HALF = "data/base/half.npz"
 """The image of the half of a measured scan's counts that no exposure is drawn from."""
 CEILING = "data/base/ceiling.json"
-"""How well the images of two halves of a measured scan's counts agree."""
+"""How well the images of two halves of a measured scan's counts, and of its positions, agree."""
 
 
 def phase_c(dose: int, split: str) -> str:

@@ -74,9 +74,12 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     assert "A measured scan: there is no truth" in page and "from counts that no arm was given" in page
     scan = json.loads((hub / "data/base/scan.json").read_text())
     ceiling = json.loads((hub / "data/base/ceiling.json").read_text())
-    assert scan["probe"].startswith("as in the file") and 0.5 < ceiling["phase"]["ms_ssim"] < 1
+    assert scan["probe"].startswith("as in the file") and set(ceiling) == {"counts", "positions"}
+    for halves in ceiling.values():
+        assert 0.5 < halves["phase"]["ms_ssim"] < 1 and 0 < halves["phase"]["half_bit"] <= 1
     assert scan["orientation"] in page and "as the file says" in scan["orientation"]
-    assert "The ceiling, two images of half the counts each" in page and scan["probe"][:20] in page
+    assert "of half the counts each against each other" in page and "of half the positions each" in page
+    assert scan["probe"][:20] in page
     registration = json.loads((hub / "analysis/dose_1000/dense/test/registration.json").read_text())
     assert 0.9 < registration["MAP"]["chi_square"] < 1.5 and registration["MAP"]["pearson"] > 0.3
     assert studylib("verify", "--hub", str(hub)).returncode == 0
