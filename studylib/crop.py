@@ -52,7 +52,8 @@ def cropped(scan: Measured) -> Measured:
         return scan
     where = _middle(rows, n), _middle(columns, n)
     mask = None if scan.mask is None else scan.mask[where]
-    cut = replace(scan, patterns=_Cut(scan.patterns, *where, n), mask=mask)
+    dark = None if scan.background is None else scan.background[where]
+    cut = replace(scan, patterns=_Cut(scan.patterns, *where, n), mask=mask, background=dark)
     whole, left = (sum(block.sum() for block in some.blocks()) for some in (scan, cut))
     ratio, places = np.array([n / columns, n / rows]), scan.places
     said = f"patterns cut from {rows} x {columns} to {n} x {n} px about the zero frequency"

@@ -139,6 +139,8 @@ def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
             )
     if scan.mask is not None:
         told["mask"] = f"{np.count_nonzero(~scan.mask)} of {scan.mask.size} pixels are not to be trusted"
+    if scan.background is not None:
+        told["background"] = f"{scan.background.sum():.4g} counts a pattern that are expected without the probe"
     told |= _geometry(scan)
     if scan.object is not None:
         told["object"] = "{} x {} px".format(*scan.object.shape)

@@ -63,6 +63,8 @@ class Measured:
     object : (rows, columns) complex64
     mask : (rows, columns) bool
         True where a pixel of the detector can be trusted.
+    background : (rows, columns) float32
+        Counts of each pattern that are expected without the probe.
     energy_ev, distance_m
         Photon energy; from object to detector.
     detector_pixel_m
@@ -87,6 +89,7 @@ class Measured:
     probe: NDArray[np.complex64] | None = None
     object: NDArray[np.complex64] | None = None
     mask: NDArray[np.bool_] | None = None
+    background: NDArray[np.float32] | None = None
     energy_ev: float | None = None
     distance_m: float | None = None
     detector_pixel_m: tuple[float, float] | None = None
@@ -192,7 +195,7 @@ class Measured:
     def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
         """Return the scan of some positions for the arms: counts, the first mode of the probe, a frame that holds all.
 
-        The probe is scaled so that an object of modulus 1 brings the mean counts of the patterns.
+        The probe is scaled so that an object of modulus 1 brings the mean counts of the patterns, less the background.
 
         Parameters
         ----------
@@ -208,12 +211,16 @@ class Measured:
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
         dose = float(counts.sum(axis=(1, 2)).mean())
         scale, light = intensity_scale(round(dose), n), self.probe[0]
-        probe = light * np.sqrt(dose / np.sum(np.abs(light.astype(np.complex128)) ** 2))
+        dark = 0.0 if self.background is None else float(self.background.sum())
+        probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(np.abs(light.astype(np.complex128)) ** 2))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
         amplitudes = (np.sqrt(counts) / scale).astype(np.float32)
         mask = None if self.mask is None or self.mask.all() else self.mask
         metadata |= {"sample": self.name, "object_shape": [height, width]}
-        return Scan(amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata, mask=mask)
+        return Scan(
+            amplitudes, probe.astype(np.complex64), where, scale, (height, width), metadata, mask=mask,
+            background=self.background,
+        )  # fmt: skip
 
     def far_field_doubt(self) -> str:
         """Return in words why the far-field model cannot hold, or nothing.

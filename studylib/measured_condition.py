@@ -105,5 +105,6 @@ def _part(scan: Scan, counts: NDArray[np.int64], share: float, dose: int) -> Sca
     return replace(
         scan, diffraction=(np.sqrt(counts) / scale).astype(np.float32), scale=scale,
         probe=(scan.probe * np.sqrt(share)).astype(np.complex64), metadata=scan.metadata | {"dose": dose},
+        background=None if scan.background is None else (share * scan.background).astype(np.float32),
         held=None, held_share=0.0,
     )  # fmt: skip

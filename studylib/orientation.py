@@ -144,10 +144,10 @@ def middle(where: NDArray[np.float64], most: int) -> NDArray[np.intp]:
 
 
 def _turned(scan: Scan, by: Orientation) -> Scan:
-    """Return the scan with positions and mask turned; its counts are replaced by shares that are."""
+    """Return the scan with positions, mask and background turned; its counts are replaced by shares that are."""
     where = scan.positions if by.sign > 0 else np.array(scan.shape[::-1]) - scan.positions
-    mask = None if scan.mask is None else by.of_patterns(scan.mask[None])[0]
-    return replace(scan, positions=where, mask=mask)
+    mask, dark = (None if i is None else by.of_patterns(i[None])[0] for i in (scan.mask, scan.background))
+    return replace(scan, positions=where, mask=mask, background=dark)
 
 
 @dataclass(frozen=True)

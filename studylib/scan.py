@@ -37,6 +37,8 @@ class Scan:
         Mean of `held` as a share of the mean of `counts`.
     mask : (N, N) bool
         True where a pixel of the detector can be trusted; None: everywhere. What the others hold never matters.
+    background : (N, N) float32
+        Counts of each pattern that are expected without the probe: air scatter, dark counts; None: none.
     """
 
     diffraction: NDArray[np.float32]
@@ -48,6 +50,7 @@ class Scan:
     held: NDArray[np.unsignedinteger] | None = None
     held_share: float = 0.0
     mask: NDArray[np.bool_] | None = None
+    background: NDArray[np.float32] | None = None
 
     @property
     def counts(self) -> NDArray[np.float32]:
@@ -60,12 +63,25 @@ class Scan:
         """Return the pattern that an object of 1 gives at a whole position, (N, N) float64, all pixels."""
         return np.abs(np.fft.fftshift(np.fft.fft2(self.probe.astype(np.complex128), norm="ortho"))) ** 2
 
-    def filled(self, amplitudes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return amplitudes (..., N, N) with what the best constant object gives at pixels that are not to be trusted.
+    def light(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the background leaves of counts (..., N, N), at least 0, float32.
 
-        For inputs that have no gaps, those of networks; likelihoods leave the pixels out.
+        For those who have no place for a background in their model; likelihoods add it to what they expect.
         """
-        return amplitudes if self.mask is None else np.where(self.mask, amplitudes, self._constant_amplitudes)
+        return counts if self.background is None else np.maximum(counts - self.background, 0)
+
+    def amplitudes(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the roots of the light in counts (..., N, N), without gaps: the input of a network.
+
+        Pixels that are not to be trusted have what the best constant object gives.
+        """
+        roots = np.sqrt(self.light(counts))
+        return roots if self.mask is None else np.where(self.mask, roots, self._constant_amplitudes)
+
+    @property
+    def dark(self) -> NDArray[np.float32] | None:
+        """Return the background at the pixels that are to be trusted and 0 elsewhere, (N, N); None where none is."""
+        return self.background if self.background is None or self.mask is None else self.background * self.mask
 
     @cached_property
     def _constant_amplitudes(self) -> NDArray[np.float32]:
@@ -98,7 +114,9 @@ class Scan:
         n = len(self.positions)
         some = self if n <= most else self.take(np.linspace(0, n - 1, most).astype(int))
         lit = len(some.positions) * np.sum(self.flat if self.mask is None else self.flat * self.mask)
-        return float(np.sqrt(some.counts.sum(dtype=np.float64) / lit))
+        counted = some.counts.sum(dtype=np.float64)
+        light = counted - (0.0 if self.dark is None else len(some.positions) * float(self.dark.sum()))
+        return float(np.sqrt(max(light, 1e-9 * lit) / lit))
 
     def take(self, indices: NDArray[np.intp]) -> Scan:
         """Return the scan at some of its positions."""

@@ -38,7 +38,7 @@ class Likelihood:
         import torch
 
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.scan, self.background = scan, BACKGROUND * background_share
+        self.scan, self.stabiliser = scan, BACKGROUND * background_share
         n = scan.n_pixels
         corners = window_corners(scan.positions, n, scan.shape)
         self.corners = torch.from_numpy(np.ascontiguousarray(corners)).to(self.device)
@@ -51,6 +51,8 @@ class Likelihood:
         self.n_values = self.counts.numel()
         seen = None if scan.mask is None else np.fft.ifftshift(scan.mask).astype(np.float32)
         self.mask = None if seen is None else torch.from_numpy(seen).to(self.device)
+        dark = None if scan.dark is None else np.ascontiguousarray(np.fft.ifftshift(scan.dark))
+        self.dark = None if dark is None else torch.from_numpy(dark).to(self.device)
 
     def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         import torch
@@ -60,6 +62,10 @@ class Likelihood:
         windows = canvas.unfold(0, n, 1).unfold(1, n, 1)[self.corners[part, 0], self.corners[part, 1]]
         wave = torch.fft.fft2(self.probes[part] * windows, norm="ortho")
         return wave if self.mask is None else wave * self.mask
+
+    def _counted(self, wave: torch.Tensor) -> torch.Tensor:
+        """Return the expected counts of waves at the detector: their light and the background."""
+        return _square(wave) if self.dark is None else _square(wave) + self.dark
 
     def _add(self, canvas: torch.Tensor, windows: torch.Tensor, part: slice) -> None:
         """Add windows to the canvas where they lie on it: the adjoint of copying them."""
@@ -88,7 +94,7 @@ class Likelihood:
         Returns
         -------
         loss
-            Sum over patterns and pixels of lambda - (n + b) log(lambda + b).
+            Sum over patterns and pixels of lambda - (n + b) log(lambda + b), lambda with the scan's background.
         gradient : (rows, columns, 2) float32
             With respect to real and imaginary part.
         """
@@ -98,9 +104,9 @@ class Likelihood:
         total = torch.zeros_like(canvas)
         for part in self.parts:
             wave = self._far_field(canvas, part)
-            expected = _square(wave)
-            counts = self.counts[part] + self.background
-            seen = expected + self.background
+            expected = self._counted(wave)
+            counts = self.counts[part] + self.stabiliser
+            seen = expected + self.stabiliser
             loss += float((expected - counts * seen.log()).sum(dtype=torch.float64))
             # Wirtinger: dL/dpsi* = F^-1[(1 - (n + b)/(lambda + b)) F psi]; twice that for the real pair.
             back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
@@ -112,7 +118,7 @@ class Likelihood:
         import torch
 
         canvas: Any = torch.from_numpy(np.ascontiguousarray(image, np.complex64)).to(self.device)
-        parts = [self._far_field(canvas, part).abs().square().cpu().numpy() for part in self.parts]
+        parts = [self._counted(self._far_field(canvas, part)).cpu().numpy() for part in self.parts]
         return np.fft.fftshift(np.concatenate(parts), axes=(1, 2))
 
 

@@ -125,7 +125,8 @@ class PtyChi(Arm):
         task = _task(_options(self.settings(), 0, len(scan.positions)), scan, np.ascontiguousarray(image, np.complex64))
         with torch.no_grad():
             told = task.reconstructor.forward_model(torch.arange(len(scan.positions)))
-        return np.fft.fftshift(np.asarray(told.detach().cpu()).reshape(-1, n, n), axes=(1, 2)).astype(np.float32)
+        light = np.fft.fftshift(np.asarray(told.detach().cpu()).reshape(-1, n, n), axes=(1, 2)).astype(np.float32)
+        return light if scan.background is None else light + scan.background
 
 
 class PtyChiFromPinn(PtyChi):
@@ -223,7 +224,8 @@ def _task(options, scan: Scan, start: NDArray[np.complex64]):
     n = scan.n_pixels
     return PtychographyTask(
         options,
-        diffraction_data=torch.from_numpy(scan.counts),
+        # It has no background in its model: what is left of the counts, as its users give them.
+        diffraction_data=torch.from_numpy(scan.light(scan.counts)),
         object_data=torch.from_numpy(start[None]),
         # Its FFT is not normalised, the study's is orthonormal: N times the amplitude.
         probe_data=torch.from_numpy((scan.probe / n).reshape(1, 1, n, n)),

@@ -70,6 +70,8 @@ def save(
         members["heldCounts"] = scan.held
     if scan.mask is not None:
         members["mask"] = scan.mask
+    if scan.background is not None:
+        members["background"] = scan.background
     return write_with(path, lambda file: np.savez(file, **members))
 
 
@@ -107,8 +109,9 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
     positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
     shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
-    mask = _mask(path, probe, remedy)
-    scan = Scan(diffraction, probe, positions, float(metadata["intensity_scale"]), shape, metadata, mask=mask)
+    mask, dark = _mask(path, probe, remedy), _background(path, probe, remedy)
+    scale = float(metadata["intensity_scale"])
+    scan = Scan(diffraction, probe, positions, scale, shape, metadata, mask=mask, background=dark)
     return _with_held(scan, path, remedy) if metadata.get("held_share") else scan
 
 
@@ -122,6 +125,18 @@ def _mask(path: Path, probe: NDArray, remedy: str) -> NDArray[np.bool_] | None:
             f"mask in {path.name}", f"{mask.dtype} {mask.shape}", f"bool {probe.shape}, True: good", remedy
         )
     return mask
+
+
+def _background(path: Path, probe: NDArray, remedy: str) -> NDArray[np.float32] | None:
+    """Return the counts that are expected without the probe, None where the data set tells of none."""
+    if "background" not in member_names(path, remedy):
+        return None
+    dark = read_members(path, ("background",), remedy)["background"]
+    _expect(dark, "background", np.float32, 2, path, remedy)
+    if dark.shape != probe.shape or (dark < 0).any():
+        given = f"{dark.shape}, from {dark.min():.3g}"
+        raise InputError(f"background in {path.name}", given, f"{probe.shape}, counts of a pattern >= 0", remedy)
+    return dark
 
 
 def _with_held(scan: Scan, path: Path, remedy: str) -> Scan:

@@ -47,7 +47,7 @@ def read(path: Path) -> Measured:
 def _described(
     path: Path, names: set[str], stored: NDArray[Any] | None, amplitude: bool, remarks: list[str]
 ) -> Measured:
-    wanted = [n for n in ("probeGuess", "objectGuess", "mask", "xcoords", "ycoords") if n in names]
+    wanted = [n for n in ("probeGuess", "objectGuess", "mask", "background", "xcoords", "ycoords") if n in names]
     members: dict[str, NDArray] = read_members(path, wanted, REMEDY)
     where = None
     if {"xcoords", "ycoords"} <= names:
@@ -68,6 +68,7 @@ def _described(
         scale=_number(more.get("intensity_scale")) or 1.0, positions=where,
         probe=stack(probe), object=None if image is None else image[0],
         mask=members["mask"].astype(bool) if "mask" in members else None,
+        background=_dark(members["background"], path) if "background" in members else None,
         energy_ev=_number(more.get("energy_ev")), distance_m=_number(more.get("distance_m")),
         detector_pixel_m=(pitch, pitch) if pitch else None, object_pixel_m=_number(more.get("object_pixel_m")),
         remarks=(*remarks, *_sentences(more.get("remarks"))),
@@ -81,6 +82,12 @@ def _metadata(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, TypeError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _dark(background: NDArray, path: Path) -> NDArray[np.float32]:
+    """Return the counts that are expected without the probe, refused where they are none."""
+    _real(background, "background", path)
+    return background.astype(np.float32)
 
 
 def _number(value: Any) -> float | None:
@@ -118,7 +125,9 @@ def write(path: Path, told: Measured) -> Path:
         "xcoords": told.places[:, 0],
         "ycoords": told.places[:, 1],
     }
-    for name, array in (("probeGuess", told.probe), ("objectGuess", told.object), ("mask", told.mask)):
+    for name, array in (
+        ("probeGuess", told.probe), ("objectGuess", told.object), ("mask", told.mask), ("background", told.background),
+    ):  # fmt: skip
         if array is not None:
             members[name] = array[0] if name == "probeGuess" and len(array) == 1 else array
     more = {

@@ -47,8 +47,9 @@ def _fitting(scan: Measured) -> Measured:
         n, *frame = scan.patterns.shape
         if where is not None and len(where) != n:
             raise InputError(f"positions in {scan.name}", len(where), f"{n}, one a pattern", "give files of one scan")
-        if scan.mask is not None and list(scan.mask.shape) != frame:
-            raise InputError(f"mask in {scan.name}", scan.mask.shape, f"{tuple(frame)}, as the patterns")
+        for name, image in (("mask", scan.mask), ("background", scan.background)):
+            if image is not None and list(image.shape) != frame:
+                raise InputError(f"{name} in {scan.name}", image.shape, f"{tuple(frame)}, as the patterns")
         if scan.probe is not None and list(scan.probe.shape[1:]) != frame:
             raise InputError(f"probe in {scan.name}", scan.probe.shape, f"(modes, {frame[0]}, {frame[1]})")
     return scan

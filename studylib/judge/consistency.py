@@ -70,11 +70,13 @@ def _held(image: NDArray[np.complex64], scan: Scan) -> tuple[NDArray[np.float64]
     """Return the held counts and what the image expects of them, (positions, N, N), one gain fitted to all."""
     if scan.held is None:
         raise InputError("held counts", None, "a data set with a second exposure", "simulate it again: 01_generate")
-    expected = scan.held_share * np.concatenate(list(expected_counts(image, scan.probe, scan.positions)))
+    light = scan.held_share * np.concatenate(list(expected_counts(image, scan.probe, scan.positions)))
     counts = scan.held.astype(np.float64)
     if scan.mask is not None:
-        counts, expected = counts * scan.mask, expected * scan.mask
-    return counts, counts.sum() / max(expected.sum(), 1e-12) * expected
+        counts, light = counts * scan.mask, light * scan.mask
+    dark = np.zeros(light.shape[1:]) if scan.dark is None else scan.held_share * scan.dark
+    gain = max(counts.sum() - len(counts) * dark.sum(), 0) / max(light.sum(), 1e-12)
+    return counts, gain * light + dark
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def pattern_batches(
 def pattern_batch(scan: Scan, patches: NDArray[np.complex64], chosen: NDArray[np.intp]) -> Batch:
     """Return input and target of some positions for the Baseline."""
     truth = patches[chosen]
-    return scan.filled(np.sqrt(scan.take(chosen).counts)), (np.abs(truth), np.angle(truth))
+    return scan.amplitudes(scan.take(chosen).counts), (np.abs(truth), np.angle(truth))
 
 
 def group_batches(
@@ -106,18 +106,16 @@ def group_batches(
         symmetry = symmetries[int(generator.integers(len(symmetries)))]
         (amplitudes, *places), counts = group_batch(scan, groups)
         batch = (symmetry.image(amplitudes), *map(symmetry.offset, places)), symmetry.image(counts)
-        yield thin_counts(batch, thinning, generator, scan.mask)
+        yield thin_counts(batch, thinning, generator, scan)
 
 
 def group_batch(scan: Scan, groups: NDArray[np.intp]) -> Batch:
     """Return input and target of some groups."""
     counts = scan.take(groups.ravel()).counts.reshape(*groups.shape, scan.n_pixels, scan.n_pixels)
-    return (scan.filled(np.sqrt(counts)), *offsets(scan.positions, groups)), counts
+    return (scan.amplitudes(counts), *offsets(scan.positions, groups)), counts
 
 
-def thin_counts(
-    batch: Batch, thinning: float, generator: np.random.Generator, mask: NDArray[np.bool_] | None = None
-) -> Batch:
+def thin_counts(batch: Batch, thinning: float, generator: np.random.Generator, scan: Scan | None = None) -> Batch:
     """Split the counts of a batch into what the network sees and what it is held against.
 
     Of n counts a share q is drawn: b ~ Binomial(n, q), and a = n - b. If n is Poisson, a and b are
@@ -130,8 +128,9 @@ def thin_counts(
         As `group_batch` returns it, whole counts.
     thinning
         q, from 0 (the batch as it is) to less than 1.
-    mask : (N, N) bool
-        False at pixels whose input stays as it is.
+    scan
+        Whose mask tells the pixels whose input stays as it is, and whose background is taken off what is shown; None
+        where there is neither.
 
     References
     ----------
@@ -142,6 +141,8 @@ def thin_counts(
         return batch
     (amplitudes, *places), counts = batch
     kept_back = generator.binomial(counts.astype(np.int64), thinning)
-    shown = np.sqrt((counts - kept_back) / (1 - thinning)).astype(np.float32)
-    shown = shown if mask is None else np.where(mask, shown, amplitudes)
+    left = (counts - kept_back) / (1 - thinning)
+    shown = np.sqrt(left if scan is None else scan.light(left)).astype(np.float32)
+    if scan is not None and scan.mask is not None:
+        shown = np.where(scan.mask, shown, amplitudes)
     return (shown, *places), (kept_back / thinning).astype(np.float32)

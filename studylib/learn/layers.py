@@ -231,8 +231,8 @@ class Diffraction(Illuminated):
     """From the C object patches of a group to the C expected patterns, in photons.
 
     In each member's window the patches of all members are averaged at their places, |P|^2 as weight, then illuminated
-    by the member's own probe and propagated: lambda = |fftshift(FFT2(P O))|^2, orthonormal. Neighbours must therefore
-    agree on the object they share, which is what a pattern alone cannot tell.
+    by the member's own probe and propagated: lambda = |fftshift(FFT2(P O))|^2, orthonormal, and the background, if
+    there is one. Neighbours must therefore agree on the object they share, which is what a pattern alone cannot tell.
 
     References
     ----------
@@ -240,10 +240,16 @@ class Diffraction(Illuminated):
     scanning coherent diffraction reconstruction, Sci. Rep. 13, 22789 (2023).
     """
 
-    def __init__(self, probe, **kwargs) -> None:
+    def __init__(self, probe, background: np.ndarray | Sequence | None = None, **kwargs) -> None:
         super().__init__(probe, **kwargs)
         # The centring factor turns the centred spectrum out of the plain transform.
         self.centring = tensor(centring(self.n) / self.n)
+        self.dark = None if background is None else tensor(np.asarray(background))
+        self.background = None if background is None else np.asarray(background, np.float32).tolist()
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"background": self.background}
 
     def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
         """Return lambda (batch, C, N, N) from amplitude and phase (batch, C, N, N)."""
@@ -258,7 +264,8 @@ class Diffraction(Illuminated):
                 self.centring * (real * probe_imag + imag * probe_real),
             )
         )
-        return self.where_seen(ops.square(f_real) + ops.square(f_imag))
+        light = ops.square(f_real) + ops.square(f_imag)
+        return self.where_seen(light if self.dark is None else light + self.dark)
 
 
 @keras.saving.register_keras_serializable("studylib")

@@ -160,7 +160,10 @@ def ptychopinn(
 
 
 def with_detector(
-    network: keras.Model, probe: NDArray[np.complex64], mask: NDArray[np.bool_] | None = None
+    network: keras.Model,
+    probe: NDArray[np.complex64],
+    mask: NDArray[np.bool_] | None = None,
+    background: NDArray[np.float32] | None = None,
 ) -> keras.Model:
     """Put the physics behind PtychoPINN: the model whose output is held against the counts.
 
@@ -171,6 +174,8 @@ def with_detector(
     probe : (N, N) complex64
     mask : (N, N) bool
         False where a pixel of the detector says nothing: nothing is expected there, and the counts are 0.
+    background : (N, N) float32
+        Counts of each pattern that are expected without the probe.
 
     Returns
     -------
@@ -180,7 +185,8 @@ def with_detector(
     in_photons = layers.Rescaling(factor, dtype="float32", name="probe_in_photons")
     real, imag = (in_photons(part) for part in network.get_layer("moved_probes").output[:2])
     overlap = network.get_layer("overlap").output
-    expected = Diffraction(probe, mask=mask, name="diffraction")(*network.outputs, real, imag, *overlap)
+    detector = Diffraction(probe, mask=mask, background=background, name="diffraction")
+    expected = detector(*network.outputs, real, imag, *overlap)
     return Recorded(keras.Model(network.inputs, expected, name="PtychoPINN_training"))
 
 

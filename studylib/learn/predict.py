@@ -129,7 +129,7 @@ def expected(image: NDArray[np.complex64], scan: Scan, batch: int = 256) -> NDAr
     ----------
     image : (rows, columns) complex64
     scan
-        Probe and positions.
+        Probe, positions and background.
     batch
         Positions at a time.
 
@@ -137,7 +137,8 @@ def expected(image: NDArray[np.complex64], scan: Scan, batch: int = 256) -> NDAr
     -------
     (positions, N, N) float32, photons, zero frequency in the centre
     """
-    moved, overlap, detector = MovedProbes(scan.probe), Overlap(scan.probe), Diffraction(scan.probe)
+    moved, overlap = MovedProbes(scan.probe), Overlap(scan.probe)
+    detector = Diffraction(scan.probe, background=scan.background)
     patches = extract(image, scan.positions, scan.n_pixels)
     parts = []
     for start in range(0, len(patches), batch):

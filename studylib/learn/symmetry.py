@@ -62,6 +62,6 @@ def probe_symmetries(probe: NDArray[np.complex64], tolerance: float = TOLERANCE)
 
 
 def symmetries_of(scan: Scan) -> tuple[Symmetry, ...]:
-    """Return the symmetries of a scan's probe that its detector mask has too, the identity first."""
-    mask = scan.mask
-    return tuple(s for s in probe_symmetries(scan.probe) if mask is None or np.array_equal(s.image(mask), mask))
+    """Return the symmetries of a scan's probe that its detector's mask and background have too, the identity first."""
+    fixed = [image for image in (scan.mask, scan.background) if image is not None]
+    return tuple(s for s in probe_symmetries(scan.probe) if all(np.array_equal(s.image(i), i) for i in fixed))

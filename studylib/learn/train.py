@@ -66,14 +66,14 @@ def train_pinn(
     size = max(1, settings.patterns_per_step // grouping.group_size)
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
     held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
-    held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed), scan.mask)
+    held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed), scan)
     policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
         shape = grouping.group_size, settings.width
         network = ptychopinn(scan.probe, *shape, scan.scale, policy, settings.skips, gauge, updates, scan.mask)
-        model = with_detector(network, scan.probe, scan.mask)
+        model = with_detector(network, scan.probe, scan.mask, scan.background)
         model.compile(optimizer=optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
 
@@ -109,7 +109,7 @@ def adapt_pinn(
     """
     size = max(1, settings.patterns_per_step // grouping.group_size)
     steps = max(1, len(scan.positions) // size)
-    model = with_detector(network, scan.probe, scan.mask)
+    model = with_detector(network, scan.probe, scan.mask, scan.background)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate / 3, max(1, steps * epochs))
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     model.compile(optimizer=optimizer, loss=poisson_nll, jit_compile=False)
@@ -137,9 +137,10 @@ def _symmetries(scan: Scan, settings: TrainingSettings):
 
 
 def flat_object_loss(scan: Scan) -> float:
-    """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled."""
-    expected, counts = scan.flat if scan.mask is None else scan.flat * scan.mask, scan.counts.mean(axis=0)
-    expected = expected * counts.sum() / expected.sum()
+    """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled, and the background."""
+    light, counts = scan.flat if scan.mask is None else scan.flat * scan.mask, scan.counts.mean(axis=0)
+    dark = np.zeros_like(light) if scan.dark is None else scan.dark
+    expected = max(counts.sum() - dark.sum(), 0) / light.sum() * light + dark
     return float(np.mean(poisson_loss(counts, expected)))
 
 

@@ -49,7 +49,7 @@ def split_counts(
 def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[np.int64], held_share: float) -> Scan:
     """Return the scan with a share of its counts, and another share that is not fitted.
 
-    The probe is weaker by sqrt(share), so that the object keeps its scale.
+    The probe is weaker by sqrt(share), so that the object keeps its scale, and the background by share.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[
         probe=(scan.probe * np.sqrt(share)).astype(np.complex64),
         scale=float(scale),
         metadata=scan.metadata | {"share": share},
+        background=None if scan.background is None else (share * scan.background).astype(np.float32),
         held=held.astype(np.uint32),
         held_share=held_share / share,
     )
