@@ -22,15 +22,17 @@ def table() -> dict[str, list[dict[str, Any]]]:
 def choice(key: str, scan: Scan) -> tuple[dict[str, Any], str]:
     """Return the settings of the nearest condition of the table, and in words which that is.
 
-    Rows of the scan's own sample and probe come first, then those of its probe, then all; among them the one whose
-    fluence is nearest, on a logarithmic scale.
+    Rows of the scan's own sample and probe come first, then those of its probe, then all; among them those of its view,
+    since a view is an overlap; among these the one whose fluence is nearest, on a logarithmic scale. A scan whose probe
+    is wide has few photons at a place in a pattern and many patterns there: fluence alone would take for it what was
+    chosen for a few bright patterns.
 
     Parameters
     ----------
     key
         Of the arm.
     scan
-        Its metadata name sample and probe.
+        Its metadata name sample, probe and view.
     """
     rows = table().get(key, [])
     if not rows:
@@ -41,10 +43,11 @@ def choice(key: str, scan: Scan) -> tuple[dict[str, Any], str]:
         [r for r in rows if r["probe"] == probe],
         rows,
     )
-    candidates = next(level for level in levels if level)
+    level = next(level for level in levels if level)
+    candidates = [r for r in level if r["view"] == scan.metadata.get("view")] or level
     best = min(candidates, key=lambda r: abs(math.log(r["fluence"] / scan.fluence)))
     told = (
-        f"chosen by split counts for {best['sample']}, {best['probe']}, "
+        f"chosen by split counts for {best['sample']}, {best['probe']}, {best['view']}, "
         f"{best['fluence']:.3g} photons per object pixel (this scan: {scan.fluence:.3g})"
     )
     return dict(best["settings"]), told

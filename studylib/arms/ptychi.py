@@ -139,7 +139,7 @@ class PtyChiFromPinn(PtyChi):
     after: ClassVar = ("pinn",)
 
 
-def refine_probe(scan: Scan, fixed: int = 20, free: int = 40, seed: int = 0) -> NDArray[np.complex64]:
+def refine_probe(scan: Scan, fixed: int = 10, free: int = 30, seed: int = 0) -> NDArray[np.complex64]:
     """Return the probe of a scan after LSQML has improved it together with the object.
 
     Parameters
