@@ -1,7 +1,7 @@
 """A finished study as documents: `make publish HUB=reports/response_laptop NAME=leaves`, to docs/response/.
 
-Writes NAME.json (the study's response.json, byte for byte), NAME.md (its tables) and NAME_*.png (its curves), so that
-the published figures can be checked without the study's folder.
+Writes NAME.json (the study's response.json, byte for byte), NAME.md (its tables) and NAME_*.png (its curves and
+pictures), so that the published figures can be checked without the study's folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from studylib.evidence import response, response_page, response_tables
+from studylib.evidence import gallery, response, response_page, response_tables
 from studylib.evidence.response_schema import Response
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_text, write_with
@@ -49,6 +49,9 @@ def page(name: str, told: Response, origin: list[dict[str, Any]]) -> str:
     ]  # fmt: skip
     for kind in CURVES:
         lines += [f"![{WORDS[kind]}]({name}_{kind}.png)", ""]
+    for kind in gallery.kinds(told):
+        words = f"Phase of {', '.join(kind)}: a row a dose, a column an arm, its MS-SSIM below"
+        lines += [f"![{words}]({name}_{'_'.join(kind)}.png)", ""]
     parts = {
         "Phase MS-SSIM": tables.scores(told),
         "Amplitude MS-SSIM": tables.scores(told, "amplitude_ms_ssim"),
@@ -75,6 +78,12 @@ def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
     for kind, draw in CURVES.items():
         figure = draw(told)
         write_with(folder / f"{name}_{kind}.png", lambda file, figure=figure: figure.savefig(file, format="png"))
+    for kind in gallery.kinds(told):
+        figure = gallery.draw(root, told, kind)
+        write_with(
+            folder / f"{name}_{'_'.join(kind)}.png",
+            lambda file, figure=figure: figure.savefig(file, format="png", pil_kwargs={"optimize": True}),
+        )
     write_text(folder / f"{name}.md", page(name, told, origins(root, told)))
     write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
 

@@ -131,7 +131,7 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
     kind = name.removesuffix(".png")
     return HTML(
         "\n".join(
-            _figure(
+            embedded(
                 hub.comparison(dose, view, split) / name, f"{kind}: truth and arms, {split} split, dose {dose}, {view}"
             )
             for split in sorted(splits)
@@ -139,7 +139,7 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
     )
 
 
-def _figure(source: Path | Figure, text: str) -> str:
+def embedded(source: Path | Figure, text: str) -> str:
     """Return a picture with its words, as WebP: a fifth of the bytes, so that the page stays under 8 MB."""
     drawn, small = BytesIO(), BytesIO()
     if isinstance(source, Figure):
@@ -164,7 +164,7 @@ def scan_map(hub: Hub, dose: int, view: str) -> HTML:
     """Return where the view's positions lie, how much light fell on each pixel of the object, and the mean pattern."""
     scans = {split: load_scan(hub.phase_d(dose, view, split)) for split in SPLITS}
     return HTML(
-        _figure(
+        embedded(
             figures.scan_map({split: scan.positions for split, scan in scans.items()}, scans["train"]),
             f"scan positions of both halves, their illumination and the mean pattern, dose {dose}, {view}",
         )
@@ -183,7 +183,7 @@ def curves(hub: Hub, dose: int, view: str, keys: tuple[str, ...]) -> HTML:
         flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
         figures.draw_history(axes, rows.to_dict("records"), flat)
         axes.set_title(arm(key).name)
-    return HTML(_figure(figure, "training and held-out loss of the networks over time, and that of a flat object"))
+    return HTML(embedded(figure, "training and held-out loss of the networks over time, and that of a flat object"))
 
 
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:

@@ -23,9 +23,10 @@ from studylib.measured_condition import most_dose, refuse_more, shorter
 from studylib.probes import refuse_wrapping
 from studylib.scan import Scan
 
-REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150)
+REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, least_gain=5e-3)
 """Of the solver that makes the reference: photons are many, so that little prior is enough. It goes on until a round
-gains nothing: slow structure converges last, and an arm that does not get there either would look the better for it."""
+gains next to nothing: slow structure converges last, and an arm that does not get there either would look the better
+for it. On a Siemens star rounds after that moved the phase by 0.006 rad and no score by 0.0001."""
 
 
 def check(scan: Measured) -> describe.Counts:

@@ -43,7 +43,8 @@ def test_four_conditions_give_one_response(study):
     score = {(r.dose, r.view): r.phase_ms_ssim for r in told.rows if r.arm == "MAP"}
     assert score[100_000, "dense"] > score[1000, "dense"] > score[1000, "sparse"]
     page = (folder / "analysis/response.html").read_text()
-    assert page.count("data:image/png;base64") >= 4 and not re.search(r"(src|href)=.https?:", page)
+    assert page.count("data:image/png;base64") >= 4 and "phase of leaves, zone-plate, dense: a row a dose" in page
+    assert not re.search(r"(src|href)=.https?:", page)
     hub = folder / SHARED / "dose_1000_sparse"
     assert studylib("verify", "--hub", str(hub)).returncode == 0, "a condition is a hub like any other"
     design = json.loads((hub / "analysis/design.json").read_text())
@@ -57,7 +58,8 @@ def test_a_study_is_published_as_documents(study, tmp_path):
     publish(folder, "four", tmp_path)
     page = (tmp_path / "four.md").read_text()
     assert (tmp_path / "four.json").read_bytes() == (folder / "analysis/response.json").read_bytes()
-    assert {p.name for p in tmp_path.glob("*.png")} == set(re.findall(r"\((four_\w+\.png)\)", page))
+    assert {p.name for p in tmp_path.glob("*.png")} == set(re.findall(r"\((four_[\w-]+\.png)\)", page))
+    assert "(four_leaves_zone-plate_sparse.png)" in page
     told = Response.model_validate_json((folder / "analysis/response.json").read_text())
     score = next(r.phase_ms_ssim for r in told.rows if (r.dose, r.view, r.arm) == (1000, "dense", "MAP"))
     assert f" {score:.3f} |" in page and "| MAP | - |" in page and "At equal fluence" in page

@@ -1,0 +1,91 @@
+"""Pictures of a study: what every arm makes of one object, over the dose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+from studylib.design import MEASURED, VIEWS
+from studylib.evidence.page import embedded
+from studylib.evidence.response_schema import Response
+from studylib.evidence.response_tables import order
+from studylib.judge.compare import CONSTANT, channels, read_images, read_phase
+from studylib.run.hub import Hub
+from studylib.run.plan import Run
+from studylib.run.study import Study
+
+INCH = 1.7
+"""Side of a picture."""
+
+
+def pictures(root: Path, told: Response) -> HTML:
+    """Return the phase of truth and arms over the dose, a picture for each sample, probe and view, first replicate."""
+    shown = []
+    for sample, probe, view in kinds(told):
+        words = f"phase of {sample}, {probe}, {view}: a row a dose, a column an arm"
+        shown.append(embedded(draw(root, told, (sample, probe, view)), words))
+    return HTML("".join(shown) or "<p>None.</p>")
+
+
+def kinds(told: Response) -> list[tuple[str, str, str]]:
+    """Return sample, probe and view of the pictures, dense overlap first."""
+    views = list(VIEWS)
+    found = {(run.sample, run.probe, run.view) for run in _runs(told).values()}
+    return sorted(found, key=lambda kind: (kind[0], kind[1], views.index(kind[2])))
+
+
+def draw(root: Path, told: Response, kind: tuple[str, str, str]) -> Figure:
+    """Draw the phase of truth and arms over the dose, each in the box that is scored, with its MS-SSIM.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    told
+        Its response.
+    kind
+        Sample, probe and view.
+
+    Raises
+    ------
+    InputError
+        The images of a condition are missing.
+    """
+    mine = {folder: run for folder, run in _runs(told).items() if (run.sample, run.probe, run.view) == kind}
+    runs, label = {run.dose: folder for folder, run in mine.items()}, next(iter(mine.values()))
+    where = (label.base_name or label.sample, *kind[1:], 0)
+    rows = [r for r in told.rows if (r.sample, r.probe, r.view, r.replicate) == where and r.arm != CONSTANT]
+    score, names = {(r.dose, r.arm): r.phase_ms_ssim for r in rows}, order({r.arm for r in rows})
+    first = "reference" if kind[0] == MEASURED else "truth"
+    figure = Figure(figsize=(INCH * (1 + len(names)) + 0.6, INCH * len(runs) + 0.4), dpi=110, layout="constrained")
+    grid = figure.subplots(len(runs), 1 + len(names), squeeze=False)
+    for axes, dose in zip(grid, sorted(runs), strict=True):
+        path = Hub(root / runs[dose]).comparison(dose, kind[2], told.split) / "reconstructions.npz"
+        images = read_images(path, "make response")
+        truth, phase = images.pop("truth"), read_phase(path, "make response")
+        seen = {first: phase} | {
+            name: channels(images[name], truth, phase)["phase"][0] for name in names if name in images
+        }
+        low, high = np.percentile(phase, [0.5, 99.5])
+        for place, name in zip(axes, (first, *names), strict=True):
+            place.set(xticks=[], yticks=[])
+            if name not in seen:
+                place.set_axis_off()
+                continue
+            place.imshow(seen[name], cmap="viridis", vmin=low, vmax=high)
+            told_score = score.get((dose, name))
+            place.set_xlabel("" if told_score is None else f"{told_score:.3f}", fontsize=8)
+        axes[0].set_ylabel(f"{dose:,} photons", fontsize=8)
+    for place, name in zip(grid[0], (first, *names), strict=True):
+        place.set_title(name, fontsize=9)
+    return figure
+
+
+def _runs(told: Response) -> dict[str, Run]:
+    """Return the conditions of the first replicate that have evidence, by folder."""
+    failed = {f.folder for f in told.failed}
+    every = Study.model_validate(told.study).conditions()
+    return {folder: run for folder, run in every.items() if run.replicate == 0 and folder not in failed}
