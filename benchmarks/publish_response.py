@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from studylib.evidence import gallery, response, response_page, response_tables
+from studylib.evidence.page import of_the_scan
 from studylib.evidence.response_schema import Response
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_text, write_with
+from studylib.run.hub import Hub
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/response"
 CURVES = {
@@ -34,14 +36,15 @@ def origins(root: Path, told: Response) -> list[dict[str, Any]]:
     return [read_json(folder / DELTAS, "make response")["provenance"] for folder in folders]
 
 
-def page(name: str, told: Response, origin: list[dict[str, Any]]) -> str:
-    """Return NAME.md."""
+def page(name: str, told: Response, origin: list[dict[str, Any]], scan: list[str]) -> str:
+    """Return NAME.md; `scan` is what there is to say of a measured scan."""
     tables = response_tables
     commits = sorted({(o["git_commit"] or "none")[:10] + ("+dirty" if o["git_dirty"] else "") for o in origin})
     replicates = max(p.replicates for p in told.points)
+    half = f"{told.split} half" if not scan else "the whole scan beside a reference from counts that no arm was given"
     lines = [
         f"# Response: {name}", "",
-        f"Written by `make publish` from a study of `make response`: {told.split} half, commit {', '.join(commits)},",
+        f"Written by `make publish` from a study: {half}, commit {', '.join(commits)},",
         f"{told.generated_at}. Replicates: {replicates}; intervals are Student's t at 95 %. MS-SSIM after a blur of",
         "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn or its contrast",
         f"is out of bounds. All scores, and the hash of every table that was read, are in [{name}.json]({name}.json).",
@@ -66,6 +69,8 @@ def page(name: str, told: Response, origin: list[dict[str, Any]]) -> str:
     for title, rows in parts.items():
         if rows:
             lines += [f"## {title}", "", tables.markdown(rows), ""]
+    if scan:
+        lines += ["## The scan", "", *(f"- {words}" for words in scan), ""]
     if told.failed:
         lines += ["## Failed", "", *(f"- {f.folder}: {f.reason}" for f in told.failed), ""]
     return "\n".join(lines)
@@ -84,7 +89,9 @@ def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
             folder / f"{name}_{'_'.join(kind)}.png",
             lambda file, figure=figure: figure.savefig(file, format="png", pil_kwargs={"optimize": True}),
         )
-    write_text(folder / f"{name}.md", page(name, told, origins(root, told)))
+    conditions = [Hub(root / Path(table).parents[4]) for table in told.tables]
+    scan = dict.fromkeys(words for hub in conditions for words in of_the_scan(hub))
+    write_text(folder / f"{name}.md", page(name, told, origins(root, told), list(scan)))
     write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
 
 

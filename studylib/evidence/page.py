@@ -81,11 +81,7 @@ def score_table(hub: Hub) -> HTML:
 def remarks(hub: Hub) -> HTML:
     """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
-    told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
-    if told:
-        scan = read_json(hub / SCAN, "")
-        told += [*scan["description"]["notes"], scan["orientation"]]
-        told += [_ceiling(what, halves) for what, halves in read_json(hub / CEILING, "").items()]
+    told = of_the_scan(hub)
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
     told += sorted(
         f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
@@ -93,6 +89,16 @@ def remarks(hub: Hub) -> HTML:
         if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
     )
     return HTML("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(told)) + "</ul>")
+
+
+def of_the_scan(hub: Hub) -> list[str]:
+    """Return what there is to say of a measured scan: reference, notes, orientation and ceiling; none of another."""
+    told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
+    if told:
+        scan = read_json(hub / SCAN, "")
+        told += [*scan["description"]["notes"], scan["orientation"]]
+        told += [_ceiling(what, halves) for what, halves in read_json(hub / CEILING, "").items()]
+    return told
 
 
 def _reference(told: dict[str, Any]) -> str:
