@@ -139,9 +139,9 @@ def page(table: dict[str, list[dict[str, Any]]]) -> str:
         "likelihood of the second chooses; a run then fits all counts with the settings of the nearest condition (its",
         "sample and probe, its view, then the nearest fluence). The samples have seeds of their own. A network is",
         "chosen on the half of its sample that it was not trained on (*test*); where its row says *train*, the row is",
-        "older than this rule, and flatters networks that remember. The truth is read for the last two columns only: the",
-        "phase MS-SSIM of the chosen candidate, fitted to 80 % of the counts, and how much better the best candidate is",
-        "(the regret).", "",
+        "older than this rule, and flatters networks that remember. The truth is read for the last two columns only:",
+        "the phase MS-SSIM of the chosen candidate, fitted to 80 % of the counts, and how much better the best",
+        "candidate is (the regret).", "",
     ]  # fmt: skip
     for key, rows in table.items():
         lines += [f"## {arm(key).name}", ""]
