@@ -46,19 +46,19 @@ def arms(comparison: Comparison, channel: str) -> Figure:
         figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 1.8 * (1 + len(pairs))), dpi=72, layout="constrained"
     )
     grid = figure.subplots(1 + len(pairs), 3, width_ratios=(columns, rows, columns))
-    for axes, name in zip(grid, ("truth", *pairs), strict=True):
-        image = truth if name == "truth" else pairs[name][0]
+    for axes, name in zip(grid, (comparison.against, *pairs), strict=True):
+        image = truth if name == comparison.against else pairs[name][0]
         shown = axes[0].imshow(image, **look)
         axes[0].set_ylabel(name)
         _scale_bar(axes[0], truth.shape)
         axes[1].imshow(image[middle], **look)
-        if name == "truth":
+        if name == comparison.against:
             axes[2].set_axis_off()
         else:
             error = axes[2].imshow(image - truth, vmin=-limit, vmax=limit, cmap="RdBu_r")
     for axes, title in zip(grid[0], (f"{channel}{unit}", "its middle", ""), strict=True):
         axes.set_title(title, fontsize=10)
-    grid[1, 2].set_title("error: arm - truth", fontsize=10)
+    grid[1, 2].set_title(f"error: arm - {comparison.against}", fontsize=10)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
     figure.colorbar(shown, ax=grid[:, 0], location="left", shrink=0.6)
@@ -66,7 +66,7 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     return figure
 
 
-def ring_correlation(rows: list[dict[str, float]]) -> Figure:
+def ring_correlation(rows: list[dict[str, float]], against: str = "truth") -> Figure:
     """Draw the Fourier ring correlation of the phase (solid) and the amplitude (dashed)."""
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
@@ -76,7 +76,7 @@ def ring_correlation(rows: list[dict[str, float]]) -> Figure:
             curve = [row[f"{model}_{channel}"] for row in rows]
             axes.plot(frequency, curve, style, color=colour(model), label=f"{model} {channel}")
     axes.axhline(0.5, color="grey", lw=0.8)
-    axes.set(xlabel="spatial frequency / Nyquist", ylabel="FRC with the truth", ylim=(-0.1, 1.02), xlim=(0, 1))
+    axes.set(xlabel="spatial frequency / Nyquist", ylabel=f"FRC with the {against}", ylim=(-0.1, 1.02), xlim=(0, 1))
     axes.legend(fontsize=7, ncols=3)
     return figure
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.design import CHANNELS, METRICS, StudyDesign
+from studylib.design import CHANNELS, MEASURED, METRICS, StudyDesign
 from studylib.io.npz import read_members
 from studylib.judge import consistency, metrics, register, scores
 from studylib.physics.stitch import illumination, scanned_box
@@ -47,6 +47,8 @@ class Comparison:
         `arms`: by arm, status and reason. `channels`: by channel, why it has no scores, or an empty string.
     frc
         Rows: frequency and one column for each arm and channel.
+    against
+        What `truth` is: the truth, or the reference of a measured scan.
     """
 
     truth: NDArray[np.complex64]
@@ -57,6 +59,7 @@ class Comparison:
     registration: dict[str, Any]
     status: dict[str, dict[str, Any]]
     frc: list[dict[str, float]]
+    against: str = "truth"
 
 
 def compare_arms(
@@ -108,9 +111,8 @@ def compare_arms(
         images[name] = image
         told, _ = scores.score_image(image, true, design.ms_ssim_sigma, true_phase)
         rows += tidy(name, told, cost[name])
-        registration[name] = gauge.report() | {
-            "shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast,
-        } | explained[name].report()  # fmt: skip
+        where = {"shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast}
+        registration[name] = gauge.report() | where | explained[name].report()
         for channel, (mine, other) in channels(image, true, true_phase).items():
             curves[f"{name}_{channel}"] = metrics.frc(mine, other)
     told, reasons = scores.score_image(scores.constant_image(true), true, design.ms_ssim_sigma, true_phase)
@@ -118,6 +120,7 @@ def compare_arms(
     return Comparison(
         true, true_phase.astype(np.float32), images, rows, cost, registration,
         {"arms": status, "channels": {c: reasons.get(c, "") for c in CHANNELS}}, _curve_rows(curves),
+        "reference" if scan.metadata.get("sample_kind") == MEASURED else "truth",
     )  # fmt: skip
 
 

@@ -176,7 +176,7 @@ def draw(comparison: Comparison, folder: Path) -> None:
     drawn: dict[str, Any] = {
         "phase.png": figures.arms(comparison, "phase"),
         "amplitude.png": figures.arms(comparison, "amplitude"),
-        "frc.png": figures.ring_correlation(comparison.frc),
+        "frc.png": figures.ring_correlation(comparison.frc, comparison.against),
     }
     for name, picture in drawn.items():
         write_with(folder / name, partial(picture.savefig, format="png", dpi=110))

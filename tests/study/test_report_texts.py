@@ -56,6 +56,9 @@ def test_the_arms_share_one_colour_scale_and_name_every_model():
     shown = [a for a in drawn.axes if a.images and a.images[0].get_cmap().name == "gray"]
     assert len(shown) == 8 and len({a.images[0].get_clim() for a in shown}) == 1
     assert {a.get_ylabel() for a in drawn.axes} >= {"truth", *MODELS}
+    measured = Comparison(truth, np.angle(truth), images, [], {}, {}, {}, [], "reference")
+    words = [text for a in figures.arms(measured, "phase").axes for text in (a.get_ylabel(), a.get_title())]
+    assert "reference" in words and "error: arm - reference" in words and "truth" not in " ".join(words)
 
 
 def test_the_light_of_a_scan_that_is_both_halves_is_drawn_once_and_its_mask_is_seen():
