@@ -68,8 +68,9 @@ def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
     """Draw a metric over photons per object pixel: where the views of one arm differ, overlap itself is worth that."""
     points = [p for p in told.points if p.metric == metric and p.arm != CONSTANT]
     kinds, names = _kinds(points), order({p.arm for p in points})
-    figure = Figure(figsize=(2.6 * len(names) + 1, 2.4 * len(kinds) + 0.7), dpi=110, layout="constrained")
-    grid = figure.subplots(len(kinds), len(names), squeeze=False, sharex=True, sharey="row")
+    down, across = max(len(kinds), 1), max(len(names), 1)
+    figure = Figure(figsize=(2.6 * across + 1, 2.4 * down + 0.7), dpi=110, layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey="row")
     for (row, kind), (column, name) in product(enumerate(kinds), enumerate(names)):
         axes = grid[row, column]
         for view in VIEWS:
@@ -78,7 +79,7 @@ def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
         axes.set_xscale("log")
         axes.grid(alpha=0.3)
         _titles(axes, row, column, name, ", ".join(kind), LABELS[metric])
-    grid[0, 0].legend(fontsize=7)
+    grid[0, 0].legend(fontsize=7) if points else None
     figure.supxlabel("photons per object pixel", fontsize=9)
     return figure
 

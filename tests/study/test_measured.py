@@ -23,7 +23,7 @@ def scan(tmp_path_factory) -> Path:
     """A scan in ptychodus' order of things: CXI, in metres, with a mask."""
     from studylib.io.writers import write_scan
 
-    told = asymmetric.scan_of(200_000, step=3.5)
+    told = asymmetric.scan_of(200_000, step=2.9)
     mask = np.ones((asymmetric.N,) * 2, dtype=bool)
     mask[20, 5] = False
     measured = Measured(

@@ -38,3 +38,23 @@ def test_ties_are_told_by_the_paired_difference():
     assert response.winners(scores) == ("A", "C")
     assert response.winners({"A": [0.9], "B": [0.896], "C": [0.89]}) == ("A", "B")
     assert response.winners({}) == ()
+
+
+def test_a_study_whose_conditions_all_failed_is_drawn_and_says_why(tmp_path):
+    """The page must come, or its own failure would hide the reason of the others."""
+    from studylib.evidence import gallery, response_page
+    from studylib.evidence.response_schema import Failed, Response
+    from studylib.run.study import Study
+
+    study = Study(doses=(1000,), views=("dense",))
+    told = Response(
+        generated_at="2026-01-01T00:00:00Z", study=study.model_dump(mode="json"), split="test", rows=[], points=[],
+        deltas=[], needed=[], equal_fluence=[], winners=[], tables={},
+        failed=[Failed(folder=folder, reason="too coarse") for folder in study.conditions()],
+    )  # fmt: skip
+    assert "too coarse" in response_page.verdict(told).data
+    for draw in (response_page.dose_response, response_page.overlap_response, response_page.fluence_response):
+        draw(told).savefig(tmp_path / "drawn.png")
+    for table in (response_page.scores, response_page.winners, response_page.needed, response_page.equal_fluence):
+        assert "None" in table(told).data
+    assert "None" in gallery.pictures(tmp_path, told).data
