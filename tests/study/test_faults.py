@@ -22,6 +22,14 @@ def left(hub: Path) -> list[psutil.Process]:
     return processes.members(hub, processes.MARK)
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return the command of a process, nothing of one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 @pytest.fixture
 def running(tmp_path) -> Iterator[tuple[Path, subprocess.Popen]]:
     """Start a run in a session of its own; give it back when a kernel of it computes."""
@@ -29,7 +37,7 @@ def running(tmp_path) -> Iterator[tuple[Path, subprocess.Popen]]:
     command = [sys.executable, "-m", "studylib", "dense", "--hub", str(hub), *GIVEN]
     with (tmp_path / "said.txt").open("w") as said:
         main = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=said, stderr=said)
-    kernels = lambda: [p for p in left(hub) if "ipykernel" in " ".join(p.cmdline())]  # noqa: E731
+    kernels = lambda: [p for p in left(hub) if "ipykernel" in " ".join(words_of(p))]  # noqa: E731
     assert until(lambda: main.poll() is not None or kernels()), (tmp_path / "said.txt").read_text()
     yield hub, main
     for process in [*left(hub), psutil.Process(main.pid)] if main.poll() is None else left(hub):
@@ -67,7 +75,7 @@ def test_after_kill_9_nothing_writes_on_and_the_same_command_continues(running):
 def test_when_snakemake_is_killed_the_run_ends_and_says_so(running):
     hub, main = running
     for process in left(hub):
-        if "snakemake" in process.cmdline() and process.ppid() == main.pid:
+        if "snakemake" in words_of(process) and process.ppid() == main.pid:
             process.kill()
     assert main.wait(timeout=10) == 1 and not left(hub)
     assert (hub / "analysis/blocker.txt").is_file()

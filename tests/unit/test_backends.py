@@ -51,8 +51,11 @@ np.savez(out, losses=losses, before=np.stack([np.asarray(a) for a in before]),
     ],
 )
 def test_two_steps_and_a_prediction_agree(tmp_path, scan, policy, tolerance, optimizer, updates):
+    from studylib.learn.backend import precision
     from studylib.learn.batches import group_batch
 
+    if policy != "float32" and precision(True) != policy:
+        pytest.skip(f"no network runs in {policy} on this processor: it has no such numbers")
     (amplitudes, offsets, fractions), _ = group_batch(scan, np.array([[40, 41, 52, 53], [60, 61, 72, 73]]))
     np.savez(tmp_path / "given.npz", probe=scan.probe, amplitudes=amplitudes, offsets=offsets, fractions=fractions)
     told = {}
