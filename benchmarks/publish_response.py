@@ -30,12 +30,6 @@ WORDS = {
 }
 
 
-def origins(root: Path, told: Response) -> list[dict[str, Any]]:
-    """Return the provenance of each condition that has evidence."""
-    folders = [root / Path(table).parents[4] for table in told.tables]
-    return [read_json(folder / DELTAS, "make response")["provenance"] for folder in folders]
-
-
 def page(name: str, told: Response, origin: list[dict[str, Any]], scan: list[str]) -> str:
     """Return NAME.md; `scan` is what there is to say of a measured scan."""
     tables = response_tables
@@ -89,9 +83,11 @@ def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
             folder / f"{name}_{'_'.join(kind)}.png",
             lambda file, figure=figure: figure.savefig(file, format="png", pil_kwargs={"optimize": True}),
         )
-    conditions = [Hub(root / Path(table).parents[4]) for table in told.tables]
-    scan = dict.fromkeys(words for hub in conditions for words in of_the_scan(hub))
-    write_text(folder / f"{name}.md", page(name, told, origins(root, told), list(scan)))
+    # The table of a condition lies five levels below its hub.
+    hubs = [Hub(root / Path(table).parents[4]) for table in told.tables]
+    origins = [read_json(hub / DELTAS, "make response")["provenance"] for hub in hubs]
+    scan = dict.fromkeys(words for hub in hubs for words in of_the_scan(hub))
+    write_text(folder / f"{name}.md", page(name, told, origins, list(scan)))
     write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
 
 

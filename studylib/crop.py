@@ -13,12 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib.design import LEAST_SIDE, SIDE_STEP
 from studylib.measured import Measured, Patterns
-
-MULTIPLE = 16
-"""Of the side of a pattern: the networks halve it four times."""
-LEAST = 32
-"""Smallest side of a pattern."""
 
 
 class _Cut:
@@ -34,8 +30,8 @@ class _Cut:
 
 def side_of_study(rows: int, columns: int) -> int:
     """Return the side of the patterns that a study is made of, pixels; 0 where they are too small."""
-    side = min(rows, columns) // MULTIPLE * MULTIPLE
-    return side if side >= LEAST else 0
+    side = min(rows, columns) // SIDE_STEP * SIDE_STEP
+    return side if side >= LEAST_SIDE else 0
 
 
 def cropped(scan: Measured) -> Measured:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from studylib import orientation as orientations
-from studylib.crop import LEAST, MULTIPLE, side_of_study
+from studylib.crop import side_of_study
+from studylib.design import LEAST_SIDE, SIDE_STEP
 from studylib.measured import Measured, are_whole
 from studylib.probes import probe_diameter, spill
 
@@ -133,9 +134,9 @@ def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
         side = side_of_study(rows, columns)
         if (rows, columns) != (side, side):
             notes.append(
-                f"a study cuts the patterns to {side} x {side} px: a square whose side is a multiple of {MULTIPLE}"
+                f"a study cuts the patterns to {side} x {side} px: a square whose side is a multiple of {SIDE_STEP}"
                 if side
-                else f"patterns of {rows} x {columns} px are too small for a study, which wants {LEAST} x {LEAST}"
+                else f"patterns of {rows} x {columns} px are too small for a study: {LEAST_SIDE} x {LEAST_SIDE} is the least"
             )
     if scan.mask is not None:
         told["mask"] = f"{np.count_nonzero(~scan.mask)} of {scan.mask.size} pixels are not to be trusted"

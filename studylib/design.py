@@ -26,6 +26,8 @@ MEASURED = "measured"
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
+SIDE_STEP, LEAST_SIDE = 16, 32
+"""What the side of a pattern is a multiple of, since the networks halve it four times, and its least, pixels."""
 BACKGROUND = 0.05
 """Background in photons per pixel, added to measured and expected counts: a stabiliser, not a physical background."""
 HELD_SHARE = 0.1
@@ -58,7 +60,7 @@ class SampleSettings(Frozen):
 
     object_size: int = Field(512, ge=160)
     """Side of the square object."""
-    n_pixels: int = Field(64, ge=32, multiple_of=16)
+    n_pixels: int = Field(64, ge=LEAST_SIDE, multiple_of=SIDE_STEP)
     """N: side of the detector, of the probe and of one window."""
     scan_step: float = Field(5.0, gt=0)
     """Pitch of the scan from which the views are thinned."""

@@ -85,10 +85,11 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     InputError
         The exposure would need more than half of the counts.
     """
-    mean = float(scan.counts.sum(axis=(1, 2)).mean())
+    counts = scan.counts
+    mean = float(counts.sum(axis=(1, 2)).mean())
     share = dose / mean
     refuse_more(dose, mean)
-    one, other = halves(scan.counts, seed)
+    one, other = halves(counts, seed)
     shares = np.array([share, HELD_SHARE * share]) / MOST
     # What is left of the first half: next to nothing at the largest dose, and split_counts wants something.
     left = max(1 - shares.sum(), 1e-9)
@@ -103,8 +104,6 @@ def _part(scan: Scan, counts: NDArray[np.int64], share: float, dose: int) -> Sca
     """Return a scan of a share of the counts: its probe is weaker, so that the object keeps its scale."""
     scale = intensity_scale(dose, scan.n_pixels)
     return replace(
-        scan, diffraction=(np.sqrt(counts) / scale).astype(np.float32), scale=scale,
-        probe=(scan.probe * np.sqrt(share)).astype(np.complex64), metadata=scan.metadata | {"dose": dose},
-        background=None if scan.background is None else (share * scan.background).astype(np.float32),
-        held=None, held_share=0.0,
+        scan.dimmed(share), diffraction=(np.sqrt(counts) / scale).astype(np.float32), scale=scale,
+        metadata=scan.metadata | {"dose": dose}, held=None, held_share=0.0,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.design import SampleSettings, Seeds, check_probe, check_sample
+from studylib.design import LEAST_SIDE, SIDE_STEP, SampleSettings, Seeds, check_probe, check_sample
 from studylib.errors import InputError
 from studylib.io.npz import read_members
 from studylib.objects import dead_leaves, specimen
@@ -99,7 +99,7 @@ def load_base(path: str | Path) -> Sample:
             raise InputError(label, "zeros only", "some signal", remedy)
     probe, image = members["probeGuess"], members["objectGuess"]
     n_pixels = probe.shape[0]
-    if probe.shape[0] != probe.shape[1] or n_pixels % 16 or n_pixels < 32:
+    if probe.shape[0] != probe.shape[1] or n_pixels % SIDE_STEP or n_pixels < LEAST_SIDE:
         raise InputError("probeGuess", probe.shape, "a square array, its side a multiple of 16 from 32 up", remedy)
     refuse_wrapping(probe, f"probeGuess in {Path(path).name}")
     _check_object(image, n_pixels)

@@ -118,6 +118,11 @@ class Scan:
         light = counted - (0.0 if self.dark is None else len(some.positions) * float(self.dark.sum()))
         return float(np.sqrt(max(light, 1e-9 * lit) / lit))
 
+    def dimmed(self, share: float) -> Scan:
+        """Return the scan with the probe and the background of a share of its counts: the object keeps its scale."""
+        dark = None if self.background is None else (share * self.background).astype(np.float32)
+        return replace(self, probe=(self.probe * np.sqrt(share)).astype(np.complex64), background=dark)
+
     def take(self, indices: NDArray[np.intp]) -> Scan:
         """Return the scan at some of its positions."""
         held = None if self.held is None else self.held[indices]

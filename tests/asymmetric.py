@@ -37,6 +37,14 @@ def specimen(shape: tuple[int, int] = (112, 128), seed: int = 6) -> np.ndarray:
 PROBE, OBJECT = probe(), specimen()
 
 
+class NoiseFree(Scan):
+    """A scan whose counts are the expected ones, not rounded to whole photons."""
+
+    @property
+    def counts(self):
+        return ((self.diffraction.astype(np.float64) * self.scale) ** 2).astype(np.float32)
+
+
 def scan_of(dose: int = 1000, noise: bool = True, step: float = 5.3, seed: int = 8) -> Scan:
     """Return a scan of OBJECT by PROBE at fractional positions; without noise its counts are the expected ones."""
     generator = np.random.default_rng(seed)

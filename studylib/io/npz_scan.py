@@ -91,8 +91,8 @@ def _dark(background: NDArray, path: Path) -> NDArray[np.float32]:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number above 0; None of everything else."""
-    fine = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    """Return a number above 0, within a float's range; None of everything else."""
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e300
     return float(value) if fine else None
 
 

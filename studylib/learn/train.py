@@ -138,10 +138,9 @@ def _symmetries(scan: Scan, settings: TrainingSettings):
 
 def flat_object_loss(scan: Scan) -> float:
     """Return the Poisson loss of the best constant object: the probe's own pattern, best scaled, and the background."""
-    light, counts = scan.flat if scan.mask is None else scan.flat * scan.mask, scan.counts.mean(axis=0)
-    dark = np.zeros_like(light) if scan.dark is None else scan.dark
-    expected = max(counts.sum() - dark.sum(), 0) / light.sum() * light + dark
-    return float(np.mean(poisson_loss(counts, expected)))
+    light = scan.best_constant() ** 2 * (scan.flat if scan.mask is None else scan.flat * scan.mask)
+    expected = light if scan.dark is None else light + scan.dark
+    return float(np.mean(poisson_loss(scan.counts.mean(axis=0), expected)))
 
 
 def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: TrainingSettings, seed: int) -> Trained:

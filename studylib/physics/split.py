@@ -66,12 +66,10 @@ def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[
     """
     scale = scan.scale * np.sqrt(share)
     return replace(
-        scan,
+        scan.dimmed(share),
         diffraction=(np.sqrt(counts) / scale).astype(np.float32),
-        probe=(scan.probe * np.sqrt(share)).astype(np.complex64),
         scale=float(scale),
         metadata=scan.metadata | {"share": share},
-        background=None if scan.background is None else (share * scan.background).astype(np.float32),
         held=held.astype(np.uint32),
         held_share=held_share / share,
     )

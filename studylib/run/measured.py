@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from studylib import describe
 from studylib.arms.map import Map, MapSettings, solve
-from studylib.crop import LEAST, cropped, side_of_study
-from studylib.design import SPLITS, check_dose
+from studylib.crop import cropped, side_of_study
+from studylib.design import LEAST_SIDE, SPLITS, check_dose
 from studylib.errors import InputError
 from studylib.io.npz import read_members
 from studylib.io.readers import open_scan
@@ -26,7 +26,7 @@ from studylib.scan import Scan
 REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, least_gain=5e-3)
 """Of the solver that makes the reference: photons are many, so that little prior is enough. It goes on until a round
 gains next to nothing: slow structure converges last, and an arm that does not get there either would look the better
-for it. On a Siemens star rounds after that moved the phase by 0.006 rad and no score by 0.0001."""
+for it. On a Siemens star images of later rounds agree with one another to a phase MS-SSIM of 1.0000 and 0.006 rad."""
 
 
 def check(scan: Measured) -> describe.Counts:
@@ -47,7 +47,7 @@ def check(scan: Measured) -> describe.Counts:
     assert scan.patterns is not None and scan.probe is not None
     _, rows, columns = scan.patterns.shape
     if not side_of_study(rows, columns):
-        expected = f"patterns of at least {LEAST} x {LEAST} px"
+        expected = f"patterns of at least {LEAST_SIDE} x {LEAST_SIDE} px"
         raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "give the whole detector")
     counts = describe.count(scan)
     if why := counts.not_raw():
@@ -72,9 +72,7 @@ def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, li
     doses
         Photons per pattern; "full" is the most that leaves half of the counts for the reference.
     """
-    scan = open_scan(*files)
-    check(scan)
-    scan = cropped(scan)
+    scan = cropped(open_scan(*files))
     mean = check(scan).mean
     told = [most_dose(mean) if str(dose) == "full" else check_dose(dose) for dose in doses]
     for dose in told:

@@ -12,18 +12,9 @@ from studylib.judge import metrics, register
 from studylib.physics import forward
 from studylib.physics.likelihood import poisson_loss
 from studylib.physics.stitch import scanned_box
-from studylib.scan import Scan
-from tests.asymmetric import OBJECT, N, scan_of
+from tests.asymmetric import OBJECT, N, NoiseFree, scan_of
 
 ARMS = list(registry.arms().values())
-
-
-class NoiseFree(Scan):
-    """A scan whose counts are the expected ones, not rounded to whole photons."""
-
-    @property
-    def counts(self):
-        return ((self.diffraction.astype(np.float64) * self.scale) ** 2).astype(np.float32)
 
 
 def noise_free(dose: int) -> NoiseFree:

@@ -14,7 +14,7 @@ from studylib.physics import forward
 from studylib.physics.split import share_of, split_counts
 from studylib.physics.stitch import scanned_box
 from studylib.scan import Scan
-from tests.asymmetric import OBJECT, N, scan_of
+from tests.asymmetric import OBJECT, N, NoiseFree, scan_of
 
 ARMS = list(registry.arms().values())
 DOSE = 20_000
@@ -35,14 +35,6 @@ def haze() -> np.ndarray:
 
 def expected(scan: Scan, image: np.ndarray = OBJECT) -> np.ndarray:
     return np.concatenate(list(forward.expected_counts(image, scan.probe, scan.positions)))
-
-
-class NoiseFree(Scan):
-    """A scan whose counts are not rounded to whole photons."""
-
-    @property
-    def counts(self):
-        return ((self.diffraction.astype(np.float64) * self.scale) ** 2).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
