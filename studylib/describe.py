@@ -136,7 +136,7 @@ def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
             notes.append(
                 f"a study cuts the patterns to {side} x {side} px: a square whose side is a multiple of {SIDE_STEP}"
                 if side
-                else f"patterns of {rows} x {columns} px are too small for a study: {LEAST_SIDE} x {LEAST_SIDE} is the least"
+                else f"patterns of {rows} x {columns} px are too small for a study: {LEAST_SIDE} px is the least side"
             )
     if scan.mask is not None:
         told["mask"] = f"{np.count_nonzero(~scan.mask)} of {scan.mask.size} pixels are not to be trusted"
