@@ -18,7 +18,8 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 
-from studylib.run.provenance import git_state, processor
+from studylib.machine import processor
+from studylib.run.provenance import git_state
 
 HERE = Path(__file__).resolve().parent
 DOSES, VIEWS, REPLICATES = ("1000", "100000"), ("dense", "sparse"), 2

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import re
 from functools import cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
 from studylib.arms.ptychi import PtyChi, PtyChiFromPinn
 from studylib.design import StudyDesign
 from studylib.errors import InputError
+from studylib.machine import installed
 from studylib.scan import Scan
 
 BUILT_IN: tuple[Arm, ...] = (
@@ -115,8 +116,8 @@ def algorithm(key: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.read_bytes())
-    for name in NUMERICAL:
-        digest.update(f"{name} {version(name)}".encode())
+    for name, number in installed(NUMERICAL).items():
+        digest.update(f"{name} {number}".encode())
     return digest.hexdigest()[:16]
 
 

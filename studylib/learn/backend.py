@@ -26,19 +26,6 @@ def use_backend(name: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def device() -> str:
-    """Return the processor that Keras computes on, in words."""
-    import keras
-
-    if keras.config.backend() == "torch":
-        import torch
-
-        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    import tensorflow as tf
-
-    return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
-
-
 def precision(mixed: bool) -> str:
     """Return the Keras dtype policy: mixed_bfloat16 where the processor computes in it."""
     if not mixed:

@@ -15,6 +15,7 @@ from studylib.io import dataset
 from studylib.io.files import read_json, write_json, write_table, write_with
 from studylib.io.npz import read_members
 from studylib.judge.compare import Comparison, compare_arms
+from studylib.machine import device
 from studylib.reconstruction import Reconstruction
 from studylib.run import plan
 from studylib.run.hub import Hub
@@ -39,7 +40,7 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
     seed
         Of weights and batches; the design's when None.
     """
-    from studylib.learn.backend import device, use_backend
+    from studylib.learn.backend import use_backend
 
     use_backend(backend)
     start = time.perf_counter()
@@ -66,7 +67,7 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
     run = plan.Run(profile=profile, dose=dose, view=view, backend=backend)
     stamp(
         hub, plan.training_stage(run, key), seconds=time.perf_counter() - start,
-        parameters={"device": device(), "seed": seeds.training, "settings": training["settings"],
+        parameters={"seed": seeds.training, "settings": training["settings"],
                     "settings_from": told, "algorithm": algorithm(key)},
     )  # fmt: skip
     return trained

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 from studylib.errors import InputError, StageError
 from studylib.io.files import read_json, write_json
+from studylib.machine import device, installed, processor, threads
 from studylib.reconstruction import peak_memory_mib
 from studylib.run import paths
 from studylib.run.hub import Hub
@@ -36,11 +36,6 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Return the version of every package the numbers rest on."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def commands_document() -> str:
@@ -69,19 +64,6 @@ def git_state() -> tuple[str | None, bool | None]:
 
     status = git("status", "--porcelain")
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
-
-
-def processor() -> str:
-    """Return the name of the processor, or of its kind where the system tells no name."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def threads() -> int:
-    """Return the threads that this process computes with."""
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def stamp(hub: Hub, stage: Stage, *, seconds: float, parameters: dict[str, Any]) -> Path:
@@ -120,8 +102,9 @@ def stamp(hub: Hub, stage: Stage, *, seconds: float, parameters: dict[str, Any])
         "git_dirty": dirty,
         "processor": processor(),
         "threads": threads(),
+        "device": device(),
         "python": platform.python_version(),
-        "packages": versions(),
+        "packages": installed(PACKAGES),
     }
     return write_json(stamp_path(hub, stage.name), content)
 
@@ -142,6 +125,7 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
     records = stamps(hub)
     commit, dirty = git_state()
     training = [r for name, r in records.items() if name.startswith("03_train")]
+    computed = {r["device"] for name, r in records.items() if name.startswith(("03_train", "04_reconstruct"))}
     return {
         "schema_version": SCHEMA_VERSION,
         "study": read_json(hub / "analysis/design.json", "run 00_design")["study"],
@@ -149,11 +133,11 @@ def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, A
         "git_dirty": dirty,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": versions(),
+        "packages": installed(PACKAGES),
         "processors": sorted({r["processor"] for r in records.values()}),
         "threads": {name: r["threads"] for name, r in records.items()},
         "backend": training[0]["parameters"]["backend"] if training else "torch",
-        "device": training[0]["parameters"]["device"] if training else "cpu",
+        "device": ", ".join(sorted(computed)) or "cpu",
         "seeds": read_json(hub / "analysis/design.json", "run 00_design")["seeds"],
         "sample": next((r["parameters"]["base"] for n, r in records.items() if n.startswith("01_generate")), "unknown"),
         "dose": dose,

@@ -24,7 +24,7 @@ def fabricate(root: Path, scan, truth, splits=("train", "test")) -> Hub:
     for split in ("train", "test"):
         save(hub.phase_c(1000, split), scan, truth)
     stage = replace(training_stage(Run(), "pinn"), inputs=[paths.phase_c(1000, "train")], outputs=[])
-    stamp(hub, stage, seconds=1.5, parameters={"device": "cpu"})
+    stamp(hub, stage, seconds=1.5, parameters={})
     for split in splits:
         folder = hub.comparison(1000, "dense", split)
         write_table(folder / "comparison_metrics.csv", table())

@@ -3,13 +3,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
 import pytest
 
+from studylib import machine
 from studylib.arms.registry import algorithm
 from studylib.design import Seeds, StudyDesign
 from studylib.errors import InputError, StageError
@@ -58,6 +61,24 @@ def test_a_stamp_holds_relative_names_and_hashes(tmp_path):
     assert str(tmp_path) not in path.read_text()
     assert content["packages"]["torch"] and content["finished_at"].endswith("Z")
     assert content["processor"] and content["threads"] >= 1 and content["peak_memory_mib"] > 10
+    assert content["device"] == machine.device()
+
+
+def test_a_framework_that_is_not_installed_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGES", ("torch", "no-such-framework"))
+    path = provenance.stamp(
+        Hub(tmp_path / "hub").create(), replace(design_stage(Run()), outputs=[]), seconds=1.0, parameters={}
+    )
+    assert list(json.loads(path.read_text())["packages"]) == ["torch"]
+
+
+def test_the_device_is_the_gpu_where_there_is_one(monkeypatch):
+    gpu = SimpleNamespace(is_available=lambda: True, get_device_name=lambda: "a GPU")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpu))
+    assert machine.device() == "a GPU"
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert machine.device() == "cpu"
 
 
 def test_a_stamp_without_an_output_of_the_plan_is_refused(tmp_path):
