@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def commands_document() -> str:
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Return commit and dirty flag; nulls where the source is not a git checkout."""
+    """Return commit and dirty flag; nulls where the source is not a git checkout, or there is no git."""
+    if shutil.which("git") is None:
+        return None, None
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)

@@ -72,6 +72,11 @@ def test_a_framework_that_is_not_installed_is_left_out(tmp_path, monkeypatch):
     assert list(json.loads(path.read_text())["packages"]) == ["torch"]
 
 
+def test_the_commit_is_unknown_without_git(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert provenance.git_state() == (None, None)
+
+
 def test_the_device_is_the_gpu_where_there_is_one(monkeypatch):
     gpu = SimpleNamespace(is_available=lambda: True, get_device_name=lambda: "a GPU")
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=gpu))
