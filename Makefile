@@ -16,6 +16,7 @@ REPLICATES ?= 1
 SAMPLE ?= leaves
 PROBE ?= zone-plate
 ARMS ?=
+SELECT ?=
 SET ?=
 SETTINGS ?=
 WORKFLOW_PROFILE ?= local
@@ -27,7 +28,7 @@ export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
 	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" $(common)
-common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(BASE),--base "$(BASE)") \
+common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(SELECT),--select $(SELECT)) $(if $(BASE),--base "$(BASE)") \
 	--workflow-profile "$(WORKFLOW_PROFILE)" $(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
 study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --doses $(DOSES) \
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
@@ -52,15 +53,15 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= SELECT= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
 response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 measured: HUB := $(if $(filter file,$(origin HUB)),reports/measured_$(PROFILE),$(HUB))
-response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
+response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= SELECT= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 
-measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= PROFILE= HUB=; resumes
+measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= SELECT= PROFILE= HUB=; resumes
 	@test -n "$(DATA)" || { echo "error: give DATA=scan, a measured scan (make inspect DATA=scan tells what it holds)" >&2; exit 2; }
 	$(study) --data $(DATA)
 
@@ -109,7 +110,7 @@ $(call papermill,03_train,baseline)
 $(foreach arm,pinn baseline map pinn_map,$(call papermill,04_reconstruct,$(arm))
 )
 endef
-TRAINED := $(addprefix notebooks/,00_design.ipynb 01_generate.ipynb 02_overlap.ipynb 03_train.ipynb)
+TRAINED := $(addprefix notebooks/,00_design.ipynb 01_generate.ipynb 02_overlap.ipynb 03_train.ipynb 03_select.ipynb)
 COMPARED := $(addprefix notebooks/,04_reconstruct.ipynb 05_compare.ipynb 06_evidence.ipynb)
 
 # One thread, as in a run: with two, sums are rounded otherwise.

@@ -74,6 +74,7 @@ def _common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
     command.add_argument("--backend", default="torch", help="torch or tensorflow")
     command.add_argument("--arms", nargs="+", default=list(USUAL), help="keys of the arms: " + ", ".join(arms()))
+    command.add_argument("--select", nargs="+", default=[], help="arms whose options are chosen on the scan itself")
     command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings, such as map.tv=0.4")
     command.add_argument("--settings", default="", help="TOML file of settings, such as a table [map] with tv = 0.4")
     command.add_argument("--cores", type=_cores, default=os.cpu_count() or 2, help="processor cores to use")
@@ -145,7 +146,7 @@ def _shared(options: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that a run of one condition and a study of many have in common."""
     from studylib.changes import read_changes
 
-    given = {name: getattr(options, name) for name in ("profile", "backend", "arms")}
+    given = {name: getattr(options, name) for name in ("profile", "backend", "arms", "select")}
     given["changes"] = read_changes(options.set, options.settings)
     if options.base:
         from studylib.samples import load_base

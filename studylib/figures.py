@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,30 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from studylib.arms.registry import arms as arms_by_key
+from studylib.physics.stitch import scanned_box
 
 if TYPE_CHECKING:
     from studylib.judge.compare import Comparison
+    from studylib.judge.select import Choice
     from studylib.scan import Scan
+
+
+def candidates(choice: Choice, scan: Scan) -> Figure:
+    """Draw the phase of every candidate of a choice, best first, and how much worse it explains held counts."""
+    box = scanned_box(scan.positions).slices
+    tried = sorted(choice.tried, key=lambda t: t.loss)
+    columns = min(4, len(tried))
+    rows = -(-len(tried) // columns)
+    figure = Figure(figsize=(3.2 * columns, 3.2 * rows), dpi=72, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, one in zip(panels, tried, strict=False):
+        axes.imshow(np.angle(one.image[box]))
+        words = textwrap.fill(", ".join(f"{k} {v}" for k, v in one.settings.items()), 34)
+        worse = f"+{one.loss - tried[0].loss:.2f} ± {one.standard_error:.2f}" if one is not tried[0] else "the best"
+        axes.set_title(f"{words}\n{worse}", fontsize=8)
+    return figure
 
 
 def colour(name: str) -> str:

@@ -121,7 +121,39 @@ def algorithm(key: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def settings_of(key: str, design: StudyDesign, scan: Scan) -> tuple[Any, str]:
+def options_owner(key: str) -> str:
+    """Return the key of the arm whose chosen options this one runs with: its own, or those of what it refines with."""
+    return arm(key).options_of or key
+
+
+def check_select(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys of the arms whose options are chosen on the scan itself, in the order of the registry.
+
+    Parameters
+    ----------
+    keys
+        Keys, an iterable of words.
+    run
+        Keys of the arms of the run.
+
+    Raises
+    ------
+    InputError
+        One is no arm of the run, has to be trained, or takes its options from another.
+    """
+    owners = {options_owner(key) for key in run}
+    for key in keys:
+        if (owner := options_owner(key)) != key:
+            raise InputError("select", key, f"{owner}, whose options it takes over", f"give --select {owner}")
+        if key not in owners:
+            raise InputError("select", key, "an arm of the run", f"give --arms {' '.join((*run, key))}")
+        if training_of(key) or not arm(key).candidates(None):
+            expected = "an arm that fits a scan without training and has candidates"
+            raise InputError("select", key, expected, "options of a network are chosen by make selection")
+    return tuple(key for key in arms() if key in keys)
+
+
+def settings_of(key: str, design: StudyDesign, scan: Scan, own: dict[str, Any] | None = None) -> tuple[Any, str]:
     """Return an arm's settings for a scan, and in words where they come from.
 
     Defaults of the arm, over them what was chosen by split counts for the nearest condition, over them what the
@@ -135,9 +167,14 @@ def settings_of(key: str, design: StudyDesign, scan: Scan) -> tuple[Any, str]:
         Of the hub.
     scan
         Its fluence and its sample and probe decide which row of the table of choices is the nearest.
+    own
+        What was chosen on the scan itself, as `arm_stages.select` writes it; it takes the place of the table.
     """
     found = arm(key)
-    chosen, told = choice(found.options_of or key, scan)
+    if own is None:
+        chosen, told = choice(options_owner(key), scan)
+    else:
+        chosen, told = own["settings"], f"chosen by split counts of {own['of']} from {len(own['tried'])} candidates"
     changed = design.arms.get(key, {})
     words = f"{told}; the profile {design.profile} sets {', '.join(changed)}" if changed else told
     return found.settings(**(chosen | changed)), words

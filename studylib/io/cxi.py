@@ -48,7 +48,7 @@ def read(path: Path, file: h5py.File) -> Measured:
     pitch = _pitch(file)
     translation = next((t for name in TRANSLATIONS if (t := h5.member(file, name)) is not None), None)
     where = None if translation is None else _on_the_object(translation, _axes(file), path, n)
-    mask = h5.member(file, f"{DETECTOR}/mask")
+    mask, dark = h5.member(file, f"{DETECTOR}/mask"), _dark(file, path)
     probe = _complex(file, f"{SOURCE}/illumination", path)
     joule, wavelength = h5.number(file, f"{SOURCE}/energy"), h5.number(file, f"{SOURCE}/wavelength")
     energy = joule / JOULE_PER_EV if joule else PLANCK_EV_M / wavelength if wavelength else None
@@ -56,14 +56,34 @@ def read(path: Path, file: h5py.File) -> Measured:
     remarks = [] if translation is None else ["translations are the sample's: the probe is at minus the translation"]
     if f"{DETECTOR}/basis_vectors" not in file:
         remarks.append("no basis vectors: columns go to the right and rows down, seen from the source")
+    if dark is not None:
+        remarks.append(
+            "the mean of the dark frames is the background: patterns are taken as counted, none is taken off"
+        )
     return Measured(
         "CXI", path.name, found, positions_m=where,
         probe=stack(probe),
         object=None if image is None else image[0],
+        background=dark,
         mask=None if mask is None else (np.asarray(mask).astype(np.uint32) & ~np.uint32(SIGNAL)) == 0,
         energy_ev=energy, distance_m=h5.number(file, f"{DETECTOR}/distance"), detector_pixel_m=pitch,
         object_pixel_m=h5.number(file, "entry_1/image_1/pixel_size"), remarks=tuple(remarks),
     )  # fmt: skip
+
+
+def _dark(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
+    """Return the mean of the dark frames, (rows, columns), 0 where a pixel has none that is a number."""
+    name = f"{DETECTOR}/data_dark"
+    frames = h5.member(file, name)
+    if frames is None:
+        return None
+    if frames.dtype.kind not in "fiu" or frames.ndim < 2 or (frames < 0).any():
+        told = f"{frames.dtype} {frames.shape}, least {np.nanmin(np.real(frames)):.3g}"
+        raise InputError(f"{name} in {path.name}", told, "dark frames (frames, rows, columns) of counts >= 0")
+    frames = frames.reshape(-1, *frames.shape[-2:]).astype(np.float64)
+    known = np.isfinite(frames)
+    total = np.where(known, frames, 0).sum(axis=0)
+    return (total / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
 
 
 def _pitch(file: h5py.File) -> tuple[float, float] | None:
@@ -139,6 +159,8 @@ def write(path: Path, told: Measured) -> Path:
                 start += len(block)
             assert start == n
             data["data"] = h5py.SoftLink(f"/{DETECTOR}/data")
+        if told.background is not None:
+            detector["data_dark"] = told.background
         if told.mask is not None:
             detector["mask"] = np.where(told.mask, 0, 1).astype(np.uint32)
         if where is not None:

@@ -9,23 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from studylib.arms.registry import algorithm, arm, check_arms, needed, settings_of, training_of
+from studylib.arms.registry import algorithm, arm, check_arms, needed, options_owner, settings_of, training_of
+from studylib.design import MEASURED
+from studylib.errors import InputError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json, write_table, write_with
 from studylib.io.npz import read_members
 from studylib.judge.compare import Comparison, compare_arms
+from studylib.judge.select import Choice, choose
 from studylib.machine import device
 from studylib.reconstruction import Reconstruction
-from studylib.run import plan
+from studylib.run import paths, plan
 from studylib.run.hub import Hub
 from studylib.run.provenance import stamp
 from studylib.run.stages import read_design
+from studylib.scan import Scan
 
 if TYPE_CHECKING:
     from studylib.learn.fitting import Trained
 
 VIEW_FIRST = "run notebook 02_overlap first"
+OPTIONS = ("table", "scan")
+"""Where the options of an arm come from: `make selection` for all scans, or 03_select on this one."""
 
 
 def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, seed: int | None = None) -> Trained:
@@ -73,8 +80,48 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
     return trained
 
 
+def select(hub: Hub, profile: str, dose: int, view: str, key: str) -> Choice:
+    """Before F: choose the options of an arm on the scan itself, by counts that no candidate was fitted to.
+
+    A simulated scan has two halves, and the training half chooses for both; a measured one is whole.
+
+    Parameters
+    ----------
+    key
+        Of an arm that needs no training.
+    """
+    start = time.perf_counter()
+    design, chosen = read_design(hub, profile), arm(key)
+    scan = dataset.load_scan(hub.phase_d(dose, view, "train"), VIEW_FIRST)
+    changes = design.arms.get(key, {})
+
+    def fitted(settings: dict[str, Any], part: Scan) -> NDArray[np.complex64]:
+        return chosen.reconstruct(part, chosen.settings(**(settings | changes)), design.seeds).object
+
+    # A seed that no other count is drawn with.
+    choice = choose(chosen.candidates, fitted, scan, design.seeds.iteration)
+    told = {
+        "arm": key, "of": "this scan" if scan.metadata.get("sample_kind") == MEASURED else "this scan's training half",
+        "fluence": scan.fluence, "settings": choice.settings, "judged": choice.judged,
+        "tried": [{n: getattr(t, n) for n in ("settings", "loss", "standard_error", "seconds")} for t in choice.tried],
+    }  # fmt: skip
+    write_json(hub / paths.choice(dose, view, key), told)
+    stage = plan.selection_stage(plan.Run(profile=profile, dose=dose, view=view), key)
+    stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"algorithm": algorithm(key)})
+    return choice
+
+
+def _own_options(hub: Hub, dose: int, view: str, key: str, options: str) -> dict[str, Any] | None:
+    """Return what was chosen on the scan itself for an arm; None where its options are those of the table."""
+    if options not in OPTIONS:
+        raise InputError("options", options, " or ".join(OPTIONS), "give options=table")
+    owner = options_owner(key)
+    first = f"run notebook 03_select with arm={owner} first"
+    return read_json(hub / paths.choice(dose, view, owner), first) if options == "scan" else None
+
+
 def reconstruct(
-    hub: Hub, profile: str, dose: int, view: str, split: str, key: str, backend: str = "torch"
+    hub: Hub, profile: str, dose: int, view: str, split: str, key: str, backend: str = "torch", options: str = "table"
 ) -> Reconstruction:
     """F: reconstruct a split with one arm, from the split's own patterns; the truth is not read.
 
@@ -84,6 +131,8 @@ def reconstruct(
         Of the arm.
     backend
         Framework beneath Keras, for arms that are networks.
+    options
+        Where the arm's options come from: the "table" of choices, or the "scan" itself (`select`).
     """
     from studylib.learn.backend import use_backend
 
@@ -92,7 +141,7 @@ def reconstruct(
     design, chosen = read_design(hub, profile), arm(key)
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, VIEW_FIRST)
-    settings, told = settings_of(key, design, scan)
+    settings, told = settings_of(key, design, scan, _own_options(hub, dose, view, key, options))
     trained = None
     if training_of(key):
         folder = hub.phase_e(dose, view, training_of(key))
@@ -108,7 +157,8 @@ def reconstruct(
         hub.phase_f(dose, view, split, key),
         lambda file: np.savez(file, **members),  # type: ignore[arg-type]
     )
-    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend)
+    own = (options_owner(key),) if options == "scan" else ()
+    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend, select=own)
     stamp(
         hub, plan.reconstruction_stage(run, split, key), seconds=time.perf_counter() - begin,
         parameters=told_settings | {"algorithm": algorithm(key)},

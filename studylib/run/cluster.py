@@ -59,8 +59,17 @@ def placement(name: str, root: Path, cores: int, most_memory: int) -> list[str]:
     told = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
     if told.get("executor", LOCAL) == LOCAL:
         memory = max(psutil.virtual_memory().total // 2**20, most_memory)
-        return [*words, "--cores", str(cores), "--resources", f"mem_mb={memory}"]
+        words += ["--cores", str(cores), "--resources", f"mem_mb={memory}"]
+        # Processes side by side on one GPU wait for one another (docs/cluster.md): one at a time.
+        return [*words, "gpu=1", "--config", "gpu=1"] if has_gpu() else words
     return [*words, "--slurm-jobname-prefix", job_name(root)] if told["executor"] == "slurm" else words
+
+
+def has_gpu() -> bool:
+    """Return whether a GPU of NVIDIA's is there that this process may use."""
+    if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return False
+    return "GPU 0" in _ask("nvidia-smi", "--list-gpus")
 
 
 def job_name(root: Path) -> str:

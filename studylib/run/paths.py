@@ -48,6 +48,11 @@ def stamp(stage: str) -> str:
     return f"analysis/stages/{stage}.json"
 
 
+def choice(dose: int, view: str, key: str) -> str:
+    """Return the options of an arm that were chosen on the scan itself."""
+    return f"analysis/dose_{dose}/{view}/choice_{key}.json"
+
+
 def comparison(dose: int, view: str, split: str) -> str:
     """Return the folder of a comparison."""
     return f"analysis/dose_{dose}/{view}/{split}"

@@ -11,7 +11,16 @@ from typing import Any
 
 from pydantic import Field
 
-from studylib.arms.registry import USUAL, arm, arms, check_arms, needed, training_of
+from studylib.arms.registry import (
+    USUAL,
+    arm,
+    arms,
+    check_arms,
+    check_select,
+    needed,
+    options_owner,
+    training_of,
+)
 from studylib.changes import changed, words_of
 from studylib.design import (
     MEASURED,
@@ -48,6 +57,8 @@ class Run(Frozen):
     base_sha256: str = ""
     changes: dict[str, Any] = Field(default_factory=dict)
     """Settings that the user changed, by dotted name."""
+    select: tuple[str, ...] = ()
+    """Keys of the arms whose options are chosen on the scan itself, by its own counts."""
 
     @classmethod
     def checked(cls, **given: Any) -> Run:
@@ -66,6 +77,7 @@ class Run(Frozen):
             "replicate": check_replicate, "arms": check_arms, "sample": check_sample, "probe": check_probe,
         }  # fmt: skip
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
+        values["select"] = check_select(given.get("select", ()), values.get("arms", USUAL))
         changed(StudyDesign.for_profile(values.get("profile", "laptop")), values.get("changes", {}))
         return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
 
@@ -83,6 +95,7 @@ class Run(Frozen):
         words = ["--hub", hub, *(word for name in names for word in (f"--{name}", str(getattr(self, name))))]
         words += ["--splits", *self.splits, "--arms", *self.arms]
         words += ["--set", *words_of(self.changes)] if self.changes else []
+        words += ["--select", *self.select] if self.select else []
         return [*words, "--base", base] if base else words
 
     @property
@@ -114,6 +127,7 @@ def own_stages(run: Run) -> list[Stage]:
     """Return the stages of one condition."""
     plan = [view_stage(run)]
     plan += [training_stage(run, key) for key in run.trainings]
+    plan += [selection_stage(run, key) for key in run.select]
     plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
     plan += [comparison_stage(run, split) for split in run.splits]
     return [*plan, evidence_stage(run)]
@@ -183,17 +197,28 @@ def training_stage(run: Run, key: str) -> Stage:
     )  # fmt: skip
 
 
+def selection_stage(run: Run, key: str) -> Stage:
+    """Return the stage that chooses the options of an arm on the scan itself."""
+    d, v = run.dose, run.view
+    return Stage(
+        6, f"03_select_dose{d}_{v}_{key}", "03_select", _here(run) | {"arm": key},
+        [DESIGN, paths.phase_d(d, v, "train")], [paths.choice(d, v, key)], _log(f"phase_f_{v}_select_{key}"),
+    )  # fmt: skip
+
+
 def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
     """Return the stage that reconstructs a split with an arm."""
     d, v = run.dose, run.view
     inputs = [DESIGN, paths.phase_d(d, v, split)]
     inputs += [f"{paths.phase_e(d, v, training_of(key))}/model.keras"] if training_of(key) else []
     inputs += [paths.phase_f(d, v, split, start) for start in arm(key).after]
+    own = options_owner(key) in run.select
+    inputs += [paths.choice(d, v, options_owner(key))] if own else []
     end = "" if key == "ptychi" else f"_{key}"
+    given = _here(run) | {"split": split, "arm": key, "backend": run.backend} | ({"options": "scan"} if own else {})
     return Stage(
-        6, f"04_reconstruct_dose{d}_{v}_{split}_{key}", "04_reconstruct",
-        _here(run) | {"split": split, "arm": key, "backend": run.backend}, inputs, [paths.phase_f(d, v, split, key)],
-        _log(f"phase_f_{v}_{split}{end}"),
+        6, f"04_reconstruct_dose{d}_{v}_{split}_{key}", "04_reconstruct", given, inputs,
+        [paths.phase_f(d, v, split, key)], _log(f"phase_f_{v}_{split}{end}"),
     )  # fmt: skip
 
 

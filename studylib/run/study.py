@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from studylib.arms.registry import USUAL, check_arms
+from studylib.arms.registry import USUAL, check_arms, check_select
 from studylib.changes import words_of
 from studylib.design import (
     DOSES,
@@ -48,6 +48,8 @@ class Study(Frozen):
     base_sha256: str = ""
     changes: dict[str, Any] = Field(default_factory=dict)
     """Settings that the user changed, by dotted name."""
+    select: tuple[str, ...] = ()
+    """Keys of the arms whose options are chosen on the scan itself, by its own counts."""
     alone: bool = False
     """Whether it is one condition, whose files lie in the folder itself."""
 
@@ -72,6 +74,7 @@ class Study(Frozen):
             expected = f"a whole number from 1 to {MAX_REPLICATE + 1}"
             raise InputError("replicates", given["replicates"], expected, "give REPLICATES=3")
         given["replicates"], given["arms"] = int(number), check_arms(given["arms"])
+        given["select"] = check_select(given.get("select", ()), given["arms"])
         if MEASURED in (*given["samples"], *given["probes"]) and not given.get("base_sha256"):
             raise InputError("sample", MEASURED, "a built-in sample, where no scan is given", "make measured DATA=...")
         study = cls(**given)
@@ -113,6 +116,7 @@ class Study(Frozen):
         for name in ("samples", "probes", "doses", "views", "splits", "arms"):
             words += [f"--{name}", *map(str, getattr(self, name))]
         words += ["--set", *words_of(self.changes)] if self.changes else []
+        words += ["--select", *self.select] if self.select else []
         return [*words, "--base", base] if base else words
 
     def describe(self) -> str:

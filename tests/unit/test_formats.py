@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -110,6 +112,34 @@ def test_what_is_written_is_read_again(tmp_path, measured, ending):
         write_scan(path, measured)
 
 
+def dark_of(frames: np.ndarray, path, measured):
+    """Return what is read from a CXI file with dark frames, of which one pixel is dead."""
+    write_scan(path, measured)
+    with h5py.File(path, "a") as file:
+        file["entry_1/instrument_1/detector_1/data_dark"] = frames
+    return open_scan(path)
+
+
+def test_dark_frames_of_cxi_are_the_background(tmp_path, measured):
+    frames = np.random.default_rng(3).poisson(2.0, (5, asymmetric.N, asymmetric.N)).astype(np.float32)
+    frames[:, 3, 7] = np.nan
+    frames[0, 3, 8] = np.nan
+    read = dark_of(frames, tmp_path / "dark.cxi", measured)
+    assert read.background.dtype == np.float32 and read.background[3, 7] == 0
+    assert read.background[3, 8] == pytest.approx(frames[1:, 3, 8].mean())
+    np.testing.assert_allclose(read.background[4:], frames[:, 4:].mean(axis=0), rtol=1e-6)
+    assert any("dark" in words for words in read.remarks)
+    again = open_scan(write_scan(tmp_path / "again.cxi", read))
+    np.testing.assert_array_equal(again.background, read.background)
+    assert open_scan(write_scan(tmp_path / "none.cxi", measured)).background is None
+
+
+@pytest.mark.parametrize("frames", [np.full((4, 9), 1.0), np.full((32, 32), -1.0), np.full((2, 32, 32), 1j)])
+def test_dark_frames_that_are_none_are_refused(tmp_path, measured, frames):
+    with pytest.raises(InputError, match="dark"):
+        dark_of(frames, tmp_path / "dark.cxi", measured)
+
+
 def test_cdtools_reads_what_was_written(tmp_path, measured):
     pytest.importorskip("cdtools")
     import torch
@@ -130,6 +160,9 @@ def test_cdtools_reads_what_was_written(tmp_path, measured):
     # cdtools takes the window below a fraction, the study the nearest: the probe's tails differ.
     assert float(np.sum((counts - expected) ** 2) / np.sum(expected)) == pytest.approx(1, abs=0.1)
     np.testing.assert_array_equal(read.mask.numpy(), measured.mask)
+    dark = np.random.default_rng(5).random((asymmetric.N,) * 2).astype(np.float32)
+    read = Ptycho2DDataset.from_cxi(str(write_scan(tmp_path / "dark.cxi", replace(measured, background=dark))))
+    np.testing.assert_allclose(read.background.numpy(), dark, rtol=1e-6)
 
 
 def test_ptychodus_reads_what_was_written(tmp_path, measured):

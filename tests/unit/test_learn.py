@@ -23,6 +23,12 @@ def learn():
     return type("L", (), {"predict": predict, "train": train, "layers": layers, "networks": networks})
 
 
+def array(tensor) -> np.ndarray:
+    from keras import ops
+
+    return ops.convert_to_numpy(tensor)
+
+
 def shared(learn, probe, offsets, fractions):
     """Return probes and ramps, and what relates the windows of a group."""
     from keras import ops
@@ -41,7 +47,7 @@ def test_layers_expect_what_the_simulation_expects(learn, size):
     groups = np.array([[40, 41, 52, 53], [60, 61, 47, 59]])[:, :size]
     patches = windows.extract(asymmetric.OBJECT, scan.positions, asymmetric.N)[groups]
     moved, where = shared(learn, scan.probe, *offsets(scan.positions, groups))
-    told = np.asarray(learn.layers.Diffraction(scan.probe)(np.abs(patches), np.angle(patches), *moved[:2], *where))
+    told = array(learn.layers.Diffraction(scan.probe)(np.abs(patches), np.angle(patches), *moved[:2], *where))
     for row, group in zip(told, groups, strict=True):
         expected = next(forward.expected_counts(asymmetric.OBJECT, scan.probe, scan.positions[group]))
         np.testing.assert_allclose(row, expected, atol=1e-5 * expected.max())
@@ -56,7 +62,7 @@ def test_an_offset_common_to_a_group_changes_nothing(learn, scan):
     both = []
     for d in (0, 256):
         moved, seen = shared(learn, scan.probe, where + d, fractions)
-        both.append(np.asarray(layer(amplitude, phase, *moved[:2], *seen)))
+        both.append(array(layer(amplitude, phase, *moved[:2], *seen)))
     np.testing.assert_allclose(both[1], both[0], rtol=1e-3, atol=1e-3 * both[0].max())
 
 
@@ -67,8 +73,8 @@ def test_gathering_is_its_own_adjoint(learn):
     where = generator.integers(-5, 5, (2, 4, 2))
     _, (weights, *_) = shared(learn, np.ones((16, 16), np.complex64), where, np.zeros((2, 4, 2)))
     a, b = generator.normal(size=(2, 2, 4, 16, 3, 16)).astype(np.float32)
-    left = np.vdot(np.asarray(learn.layers.gather(ops.convert_to_tensor(a), weights)), b)
-    right = np.vdot(a, np.asarray(learn.layers.gather(ops.convert_to_tensor(b), weights)))
+    left = np.vdot(array(learn.layers.gather(ops.convert_to_tensor(a), weights)), b)
+    right = np.vdot(a, array(learn.layers.gather(ops.convert_to_tensor(b), weights)))
     assert left == pytest.approx(right, rel=1e-4)
 
 
@@ -80,10 +86,10 @@ def test_a_delta_is_gathered_where_its_neighbour_sees_it(learn):
     _, (weights, _, light) = shared(learn, np.ones((12, 12), np.complex64), where, np.zeros((1, 2, 2)))
     patches = np.zeros((1, 2, 12, 2, 12), np.float32)
     patches[0, 0, 5, 1, 6] = 1
-    seen = np.asarray(learn.layers.gather(ops.convert_to_tensor(patches), weights))[0]
+    seen = array(learn.layers.gather(ops.convert_to_tensor(patches), weights))[0]
     assert np.argwhere(seen[0]).tolist() == [[5, 1, 6]] and np.argwhere(seen[1]).tolist() == [[7, 1, 3]]
     # Of the neighbour's light, two rows fall above and three columns left of this window.
-    light = np.asarray(light)[0, 0, :, 0]
+    light = array(light)[0, 0, :, 0]
     np.testing.assert_allclose(light[:10, 3:], 2.0, rtol=1e-5)
     assert light.sum() == pytest.approx(144 + 90, rel=1e-5)
 
@@ -99,7 +105,7 @@ def test_first_estimate_recovers_a_flat_object_from_noiseless_patterns(learn, sc
     moduli = np.sqrt(next(forward.expected_counts(flat, scan.probe, positions)))[None].astype(np.float32)
     moved, (weights, _, light) = shared(learn, scan.probe, *offsets(positions, np.array([[0, 1]])))
     told = learn.layers.FirstEstimate(scan.probe)(moduli, *moved, weights, light)
-    own_real, own_imag, real, imag, total = np.moveaxis(np.asarray(told), 3, 0)
+    own_real, own_imag, real, imag, total = np.moveaxis(array(told), 3, 0)
     weight = np.abs(forward.probes_at(scan.probe, positions)[0]) ** 2 / np.max(np.abs(scan.probe) ** 2)
     # Pixels that the bare probe leaves dark are damped, a few per cent of the whole.
     np.testing.assert_allclose(own_real[0, 0], weight, atol=0.03)
@@ -132,7 +138,7 @@ def test_updates_lead_a_group_to_its_object(learn):
     probe, inputs, first, truth = group_without_symmetry(learn)
     lit, errors = first[:, :, :, 4] > 0.5, []
     for updates in (0, 10, 100):
-        real, imag = (np.asarray(part)[lit] for part in GroupUpdates(probe, updates)(*inputs, first))
+        real, imag = (array(part)[lit] for part in GroupUpdates(probe, updates)(*inputs, first))
         image = real + 1j * imag
         turn = np.exp(1j * np.angle(np.vdot(image, truth[lit])))
         errors.append(np.linalg.norm(image * turn - truth[lit]) / np.linalg.norm(truth[lit]))
@@ -148,7 +154,7 @@ def test_updates_leave_the_true_object_as_it_is(learn):
     first[:, :, :, 2], first[:, :, :, 3] = truth.real - DARK / first[:, :, :, 4], truth.imag
     real, imag = GroupUpdates(probe, 20)(*inputs, first)
     lit = first[:, :, :, 4] > 0.1
-    np.testing.assert_allclose((np.asarray(real) + 1j * np.asarray(imag))[lit], truth[lit], atol=1e-4)
+    np.testing.assert_allclose((array(real) + 1j * array(imag))[lit], truth[lit], atol=1e-4)
 
 
 def test_a_sum_over_windows_is_that_of_the_physics_layer(learn):
@@ -161,7 +167,7 @@ def test_a_sum_over_windows_is_that_of_the_physics_layer(learn):
     where[:, 0] = 0
     _, (weights, *_) = shared(learn, np.ones((16, 16), np.complex64), where, np.zeros((3, 4, 2)))
     real, imag = (ops.convert_to_tensor(a) for a in generator.normal(size=(2, 3, 4, 16, 16)).astype(np.float32))
-    expected = np.asarray(learn.layers.gather(ops.stack([real, imag], axis=3), weights))
+    expected = array(learn.layers.gather(ops.stack([real, imag], axis=3), weights))
     told = Windows(ops.convert_to_tensor(where), 16).summed(real, imag)
     for part, seen in enumerate(told):
         np.testing.assert_allclose(seen, expected[:, :, :, part], atol=1e-5)
@@ -174,7 +180,7 @@ def test_a_window_far_from_the_group_takes_no_part(learn):
 
     where = ops.convert_to_tensor(np.array([[[0, 0], [40, 0], [3, 0], [41, 0]]], np.float32))
     one = ops.ones((1, 4, 16, 16))
-    seen = np.asarray(Windows(where, 16).summed(one, one)[0])
+    seen = array(Windows(where, 16).summed(one, one)[0])
     assert not seen[0, 1].any() and not seen[0, 3].any() and seen[0, 0].sum() == 256 + 13 * 16
 
 

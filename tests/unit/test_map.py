@@ -12,7 +12,9 @@ from tests.asymmetric import OBJECT, scan_of, specimen
 
 
 def pair(image: np.ndarray) -> torch.Tensor:
-    return torch.view_as_real(torch.from_numpy(np.ascontiguousarray(image, np.complex64))).clone()
+    """Where the likelihood computes: on the GPU, if there is one."""
+    image = torch.from_numpy(np.ascontiguousarray(image, np.complex64))
+    return torch.view_as_real(image).clone().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_the_gradient_is_that_of_finite_differences():
@@ -37,6 +39,7 @@ def test_the_loss_does_not_depend_on_the_chunks(monkeypatch):
 
 def test_windows_are_added_on_a_gpu_as_on_a_processor():
     likelihood = Likelihood(scan_of(1000))
+    likelihood.corners = likelihood.corners.cpu()
     windows = torch.randn(20, 32, 32, dtype=torch.complex64, generator=torch.Generator().manual_seed(1))
     canvases = []
     for device in ("cpu", "cuda"):
