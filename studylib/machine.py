@@ -10,6 +10,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
+from studylib.errors import InputError
+
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
     """Return the versions of those packages that are installed: of two frameworks, one is enough."""
@@ -31,6 +35,31 @@ def processor() -> str:
 def threads() -> int:
     """Return the threads that this process computes with."""
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def refuse_too_large(name: str, shape: tuple[int, int, int], needed_mib: float, remedy: str) -> None:
+    """Refuse patterns for which this machine has not the memory.
+
+    Parameters
+    ----------
+    name
+        Of what is refused.
+    shape
+        Positions, rows and columns of the patterns.
+    needed_mib
+        What they would take, MiB.
+    remedy
+        What the user may do.
+
+    Raises
+    ------
+    InputError
+        With what they would take, and what there is.
+    """
+    there = psutil.virtual_memory().available / 2**20
+    if needed_mib > there:
+        expected = f"what fits into memory: it takes about {needed_mib:,.0f} MiB, and {there:,.0f} MiB are free"
+        raise InputError(name, f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px", expected, remedy)
 
 
 def device() -> str:

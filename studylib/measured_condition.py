@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from studylib.scan import Scan
 MOST = 0.5
 """Largest share of the counts that an exposure may have with those held back: the rest, which the reference is made of,
 is then the larger part."""
+BLOCK = 256
+"""Patterns that are divided together."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +50,33 @@ def refuse_more(dose: int, mean: float) -> None:
         raise InputError("dose", dose, expected, "give a smaller dose, or full")
 
 
-def halves(counts: NDArray, seed: int) -> list[NDArray[np.int64]]:
-    """Divide the counts of a measured scan in two: every exposure is a part of the first half.
+def _divided(scan: Scan, seed: int) -> Iterator[tuple[slice, NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield some positions and their counts divided in two: every exposure is a part of the first half.
 
-    Parameters
-    ----------
-    counts : (positions, N, N)
-    seed
-        Of the division.
-
-    Returns
-    -------
-    one, other : (positions, N, N) int64
+    Block by block, each with a stream of its own, so that memory does not grow with the scan.
     """
-    return split_counts(counts.astype(np.int64), (MOST, 1 - MOST), np.random.default_rng([seed, 2]))
+    for number, start in enumerate(range(0, len(scan.positions), BLOCK)):
+        part = slice(start, start + BLOCK)
+        counts = scan.take(part).counts.astype(np.int64)
+        one, other = split_counts(counts, (MOST, 1 - MOST), np.random.default_rng([seed, 2, number]))
+        yield part, one, other
+
+
+def half(scan: Scan, seed: int, which: int) -> Scan:
+    """Return the scan of one half of the counts: 0, from which every exposure is drawn, or 1, which none has seen."""
+    diffraction = np.empty(scan.diffraction.shape, np.float32)
+    scale = float(scan.scale * np.sqrt(MOST))
+    for part, *both in _divided(scan, seed):
+        diffraction[part] = np.sqrt(both[which]) / scale
+    return replace(scan.dimmed(MOST), diffraction=diffraction, scale=scale, held=None, held_share=0.0)
 
 
 def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     """Divide the counts of a measured scan into a shorter exposure, counts held back, and the rest.
 
     Of Poisson counts each part is Poisson, and the parts are independent (`studylib.physics.split`); corrected counts
-    have no such parts, and whoever calls this has to refuse them. Exposure and held counts are drawn from the first of
-    the two `halves`, so that the second is independent of them at every dose.
+    have no such parts, and whoever calls this has to refuse them. Exposure and held counts are drawn from the first
+    `half`, so that the second is independent of them at every dose.
 
     Parameters
     ----------
@@ -85,25 +92,36 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     InputError
         The exposure would need more than half of the counts.
     """
-    counts = scan.counts
-    mean = float(counts.sum(axis=(1, 2)).mean())
-    share = dose / mean
+    mean, most = _mean_and_most(scan)
     refuse_more(dose, mean)
-    one, other = halves(counts, seed)
+    share = dose / mean
     shares = np.array([share, HELD_SHARE * share]) / MOST
     # What is left of the first half: next to nothing at the largest dose, and split_counts wants something.
     left = max(1 - shares.sum(), 1e-9)
-    mine, held, more = split_counts(one, (shares[0], shares[1], left), np.random.default_rng([seed, dose]))
-    part, left_of_all = _part(scan, mine, share, dose), 1 - (1 + HELD_SHARE) * share
-    kept: NDArray[Any] = held.astype(np.uint16 if held.max() < 2**16 else np.uint32)
-    rest = _part(scan, other + more, left_of_all, round(left_of_all * mean))
-    return Exposure(replace(part, held=kept, held_share=HELD_SHARE), rest)
+    of_rest = 1 - (1 + HELD_SHARE) * share
+    exposure, rest = _empty(scan, share, dose), _empty(scan, of_rest, round(of_rest * mean))
+    kept = np.empty(scan.diffraction.shape, np.uint16 if most < 2**16 else np.uint32)
+    for number, (part, one, other) in enumerate(_divided(scan, seed)):
+        generator = np.random.default_rng([seed, dose, number])
+        mine, held, more = split_counts(one, (shares[0], shares[1], left), generator)
+        exposure.diffraction[part] = np.sqrt(mine) / exposure.scale
+        rest.diffraction[part] = np.sqrt(other + more) / rest.scale
+        kept[part] = held
+    return Exposure(replace(exposure, held=kept, held_share=HELD_SHARE), rest)
 
 
-def _part(scan: Scan, counts: NDArray[np.int64], share: float, dose: int) -> Scan:
-    """Return a scan of a share of the counts: its probe is weaker, so that the object keeps its scale."""
-    scale = intensity_scale(dose, scan.n_pixels)
+def _mean_and_most(scan: Scan) -> tuple[float, float]:
+    """Return the mean counts per pattern, and the most of a pixel."""
+    total, most = 0.0, 0.0
+    for start in range(0, len(scan.positions), BLOCK):
+        counts = scan.take(slice(start, start + BLOCK)).counts
+        total, most = total + float(counts.sum(dtype=np.float64)), max(most, float(counts.max()))
+    return total / len(scan.positions), most
+
+
+def _empty(scan: Scan, share: float, dose: int) -> Scan:
+    """Return a scan for a share of the counts, to be filled; its probe is weaker: the object keeps its scale."""
     return replace(
-        scan.dimmed(share), diffraction=(np.sqrt(counts) / scale).astype(np.float32), scale=scale,
-        metadata=scan.metadata | {"dose": dose}, held=None, held_share=0.0,
+        scan.dimmed(share), diffraction=np.empty(scan.diffraction.shape, np.float32),
+        scale=intensity_scale(dose, scan.n_pixels), metadata=scan.metadata | {"dose": dose}, held=None, held_share=0.0,
     )  # fmt: skip

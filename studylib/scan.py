@@ -114,7 +114,8 @@ class Scan:
         n = len(self.positions)
         some = self if n <= most else self.take(np.linspace(0, n - 1, most).astype(int))
         lit = len(some.positions) * np.sum(self.flat if self.mask is None else self.flat * self.mask)
-        counted = some.counts.sum(dtype=np.float64)
+        blocks = (some.take(slice(k, k + 256)).counts for k in range(0, len(some.positions), 256))
+        counted = sum(float(block.sum(dtype=np.float64)) for block in blocks)
         light = counted - (0.0 if self.dark is None else len(some.positions) * float(self.dark.sum()))
         return float(np.sqrt(max(light, 1e-9 * lit) / lit))
 
@@ -123,7 +124,7 @@ class Scan:
         dark = None if self.background is None else (share * self.background).astype(np.float32)
         return replace(self, probe=(self.probe * np.sqrt(share)).astype(np.complex64), background=dark)
 
-    def take(self, indices: NDArray[np.intp]) -> Scan:
+    def take(self, indices: NDArray[np.intp] | slice) -> Scan:
         """Return the scan at some of its positions."""
         held = None if self.held is None else self.held[indices]
         return replace(self, diffraction=self.diffraction[indices], positions=self.positions[indices], held=held)

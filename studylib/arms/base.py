@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib import machine
 from studylib.design import Frozen, Seeds
 from studylib.errors import StageError
 from studylib.reconstruction import Reconstruction
@@ -127,6 +128,28 @@ class Arm(ABC):
             Images (rows, columns) complex64 of the arms named in `after`, by key. An iterative arm takes the first of
             them as its first object, whatever its key, and 0 as "not known".
         """
+
+    def memory_mib(self, scan: Scan) -> float:
+        """Return the memory in MiB that it takes of a large scan; 0 for an arm that reads patterns as it uses them.
+
+        Parameters
+        ----------
+        scan
+            Its patterns need not be in memory.
+        """
+        return 0.0
+
+    def refuse_too_large(self, scan: Scan) -> None:
+        """Refuse a scan for which this machine has not the memory.
+
+        Raises
+        ------
+        InputError
+            With what it would take, and what there is.
+        """
+        shape = len(scan.positions), scan.n_pixels, scan.n_pixels
+        remedy = "leave the arm out, or give fewer patterns; MAP and the networks read patterns as they need them"
+        machine.refuse_too_large(f"scan for {self.name}", shape, self.memory_mib(scan), remedy)
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return the settings to be tried by `make selection`, round by round.

@@ -19,6 +19,9 @@ IN_CACHE = 2**17
 """Pixels whose exit waves are computed together on a processor: 1 MiB, so that they stay in its cache."""
 IN_MEMORY = 2**24
 """The same on a GPU, which wants many at once."""
+HELD = 2**32
+"""Bytes of counts and probes of a scan that are held in memory; of a larger one they are made as they are used, which
+takes longer and gives the same numbers."""
 EPSILON = 1e-3
 """Smoothing of the total variation at zero, in units of the object's modulus."""
 
@@ -44,23 +47,49 @@ class Likelihood:
         self.corners = torch.from_numpy(np.ascontiguousarray(corners)).to(self.device)
         step = max(1, (IN_MEMORY if self.device.type == "cuda" else IN_CACHE) // n**2)
         self.parts = [slice(k, k + step) for k in range(0, len(scan.positions), step)]
-        # Zero frequency first, so that no pattern is shifted in an iteration.
-        shifted = np.fft.ifftshift(scan.counts, axes=(1, 2))
-        self.counts = torch.from_numpy(np.ascontiguousarray(shifted)).to(self.device)
-        self.probes = torch.from_numpy(probes_at(scan.probe, scan.positions)).to(self.device)
-        self.n_values = self.counts.numel()
+        self.n_values = len(scan.positions) * n**2
+        self.held = self._hold() if self.n_values * 12 <= HELD else None  # four bytes of counts, eight of probes
         seen = None if scan.mask is None else np.fft.ifftshift(scan.mask).astype(np.float32)
         self.mask = None if seen is None else torch.from_numpy(seen).to(self.device)
         dark = None if scan.dark is None else np.ascontiguousarray(np.fft.ifftshift(scan.dark))
         self.dark = None if dark is None else torch.from_numpy(dark).to(self.device)
 
-    def _far_field(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
+    def _counts_of(self, part: slice) -> torch.Tensor:
+        """Return the counts of some positions, zero frequency first, so that no pattern is shifted in an iteration."""
+        import torch
+
+        shifted = np.fft.ifftshift(self.scan.take(part).counts, axes=(1, 2))
+        return torch.from_numpy(np.ascontiguousarray(shifted)).to(self.device)
+
+    def _probes_of(self, part: slice) -> torch.Tensor:
+        import torch
+
+        return torch.from_numpy(probes_at(self.scan.probe, self.scan.positions[part])).to(self.device)
+
+    def _hold(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return counts and probes of all positions, made part by part: on the way they take five times as much."""
+        import torch
+
+        shape = len(self.scan.positions), self.scan.n_pixels, self.scan.n_pixels
+        counts = torch.empty(shape, dtype=torch.float32, device=self.device)
+        probes = torch.empty(shape, dtype=torch.complex64, device=self.device)
+        for part in self.parts:
+            counts[part], probes[part] = self._counts_of(part), self._probes_of(part)
+        return counts, probes
+
+    def _counts(self, part: slice) -> torch.Tensor:
+        return self.held[0][part] if self.held else self._counts_of(part)
+
+    def _probes(self, part: slice) -> torch.Tensor:
+        return self.held[1][part] if self.held else self._probes_of(part)
+
+    def _far_field(self, canvas: torch.Tensor, probes: torch.Tensor, part: slice) -> torch.Tensor:
         import torch
 
         n = self.scan.n_pixels
         # (row, column, window row, window column): a view, from which the windows of the positions are copied.
         windows = canvas.unfold(0, n, 1).unfold(1, n, 1)[self.corners[part, 0], self.corners[part, 1]]
-        wave = torch.fft.fft2(self.probes[part] * windows, norm="ortho")
+        wave = torch.fft.fft2(probes * windows, norm="ortho")
         return wave if self.mask is None else wave * self.mask
 
     def _counted(self, wave: torch.Tensor) -> torch.Tensor:
@@ -103,14 +132,15 @@ class Likelihood:
         canvas, loss = torch.view_as_complex(image), 0.0
         total = torch.zeros_like(canvas)
         for part in self.parts:
-            wave = self._far_field(canvas, part)
+            probes = self._probes(part)
+            wave = self._far_field(canvas, probes, part)
             expected = self._counted(wave)
-            counts = self.counts[part] + self.stabiliser
+            counts = self._counts(part) + self.stabiliser
             seen = expected + self.stabiliser
             loss += float((expected - counts * seen.log()).sum(dtype=torch.float64))
             # Wirtinger: dL/dpsi* = F^-1[(1 - (n + b)/(lambda + b)) F psi]; twice that for the real pair.
             back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
-            self._add(total, 2 * self.probes[part].conj() * back, part)
+            self._add(total, 2 * probes.conj() * back, part)
         return loss, torch.view_as_real(total)
 
     def expected(self, image: NDArray[np.complex64]) -> NDArray[np.float32]:
@@ -118,7 +148,8 @@ class Likelihood:
         import torch
 
         canvas: Any = torch.from_numpy(np.ascontiguousarray(image, np.complex64)).to(self.device)
-        parts = [self._counted(self._far_field(canvas, part)).cpu().numpy() for part in self.parts]
+        waves = (self._far_field(canvas, self._probes(part), part) for part in self.parts)
+        parts = [self._counted(wave).cpu().numpy() for wave in waves]
         return np.fft.fftshift(np.concatenate(parts), axes=(1, 2))
 
 

@@ -99,6 +99,10 @@ class PtyChi(Arm):
             raise StageError(f"{self.name} diverged: its object holds NaN or infinity")
         return Reconstruction(image, np.array(loss), seconds, peak_memory_mib())
 
+    def memory_mib(self, scan: Scan) -> float:
+        """Return what pty-chi takes: all patterns at once, some 35 bytes a pixel of every pattern (measured)."""
+        return 600 + 35 * len(scan.positions) * scan.n_pixels**2 / 2**20
+
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return what users of pty-chi would try where photons are few, and where they are many."""
         if best is not None:

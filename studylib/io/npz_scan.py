@@ -68,7 +68,7 @@ def _described(
         scale=_number(more.get("intensity_scale")) or 1.0, positions=where,
         probe=stack(probe), object=None if image is None else image[0],
         mask=members["mask"].astype(bool) if "mask" in members else None,
-        background=_dark(members["background"], path) if "background" in members else None,
+        background=background_of(members["background"], path) if "background" in members else None,
         energy_ev=_number(more.get("energy_ev")), distance_m=_number(more.get("distance_m")),
         detector_pixel_m=(pitch, pitch) if pitch else None, object_pixel_m=_number(more.get("object_pixel_m")),
         remarks=(*remarks, *_sentences(more.get("remarks"))),
@@ -84,7 +84,7 @@ def _metadata(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _dark(background: NDArray, path: Path) -> NDArray[np.float32]:
+def background_of(background: NDArray, path: Path) -> NDArray[np.float32]:
     """Return the counts that are expected without the probe, refused where they are none."""
     _real(background, "background", path)
     return background.astype(np.float32)

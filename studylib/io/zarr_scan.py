@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from studylib.errors import InputError
+from studylib.io.npz_scan import background_of
 from studylib.measured import Measured, stack
 
 REMEDY = "write a group with the arrays diffraction or diff3d, xcoords, ycoords and probeGuess"
@@ -51,4 +52,5 @@ def read(path: Path) -> Measured:
         "Zarr", path.name, patterns, key == "diffraction", scale=float(scale),
         positions=where, probe=stack(probe), object=None if image is None else image[0],
         mask=found["mask"].astype(bool) if "mask" in found else None,
+        background=background_of(found["background"], path) if "background" in found else None,
     )  # fmt: skip

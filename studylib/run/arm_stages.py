@@ -141,6 +141,7 @@ def reconstruct(
     design, chosen = read_design(hub, profile), arm(key)
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, VIEW_FIRST)
+    chosen.refuse_too_large(scan)
     settings, told = settings_of(key, design, scan, _own_options(hub, dose, view, key, options))
     trained = None
     if training_of(key):

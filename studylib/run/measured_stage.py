@@ -20,7 +20,7 @@ from studylib.io.readers import open_scan
 from studylib.judge import consistency, metrics, register, scores
 from studylib.judge.compare import channels
 from studylib.measured import Measured
-from studylib.measured_condition import halves
+from studylib.measured_condition import half
 from studylib.orientation import ORIENTATIONS
 from studylib.physics.split import share_of, split_counts
 from studylib.physics.stitch import illumination, scanned_box
@@ -32,6 +32,8 @@ from studylib.scan import Scan
 
 JUDGED = 150
 """Positions in the middle of a scan on which two probes are compared."""
+REFINED = 2000
+"""Positions in the middle of a large scan on which pty-chi, which holds all patterns in memory, refines the probe."""
 
 
 def look(hub: Hub, profile: str) -> dict[str, Any]:
@@ -103,8 +105,7 @@ def _scan_of(hub: Hub) -> Measured:
 
 def _half(scan: Scan, seed: int, which: int) -> NDArray[np.complex64]:
     """Return the image of one half of the counts."""
-    counts = halves(scan.counts, seed)[which]
-    return solve(share_of(scan, counts, 0.5, counts, 0.5), REFERENCE, name="half of the counts")[0]
+    return solve(half(scan, seed, which), REFERENCE, name="half of the counts")[0]
 
 
 def _orientation(scan: Measured) -> str:
@@ -123,6 +124,8 @@ def _orientation(scan: Measured) -> str:
 
 def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
     """Return the probe that explains more, and in words which that is."""
+    if len(scan.positions) > REFINED:
+        scan = scan.take(orientation.middle(scan.positions, REFINED))
     fit, kept = split_counts(scan.counts.astype(np.int64), (0.9, 0.1), np.random.default_rng(seed))
     part = share_of(scan, fit, 0.9, kept, 0.1)
     refined = refine_probe(part, seed=seed)

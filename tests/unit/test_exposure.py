@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from studylib.errors import InputError
 from studylib.io.writers import write_scan
 from studylib.judge import consistency, register, scores
 from studylib.measured import Measured
-from studylib.measured_condition import halves, shorter
+from studylib.measured_condition import half, shorter
 from studylib.physics import forward
 from studylib.physics.stitch import illumination, scanned_box
-from studylib.run.measured import condition
+from studylib.run.measured import check, condition
 from tests.asymmetric import OBJECT, N, scan_of
 
 DOSE = 20_000
@@ -61,12 +62,23 @@ def test_the_parts_are_independent(scan, exposure):
 
 def test_every_exposure_comes_from_one_half_of_the_counts(scan):
     """So an image of the other half has seen no photon of any exposure, and every reference may start from it."""
-    one, other = halves(scan.counts, seed=3)
+    one, other = (half(scan, 3, which).counts for which in (0, 1))
     np.testing.assert_array_equal(one + other, scan.counts)
     assert one.sum() / scan.counts.sum() == pytest.approx(0.5, abs=0.01)
     for dose in (1_000, 8_000):
         told = shorter(scan, dose, seed=3)
         assert (told.scan.counts + told.scan.held <= one).all() and (told.rest.counts >= other).all()
+
+
+def test_blocks_have_streams_of_their_own(scan, monkeypatch):
+    """Equal patterns are not divided equally, and a scan is divided the same however long it is."""
+    same = replace(scan, diffraction=np.repeat(scan.diffraction[:1], len(scan.positions), axis=0))
+    monkeypatch.setattr("studylib.measured_condition.BLOCK", 40)
+    told = shorter(same, 1_000, seed=3)
+    for part in (told.scan, told.rest):
+        assert len(np.unique(part.diffraction, axis=0)) == len(scan.positions)
+    few = half(same.take(slice(0, 80)), 3, 0)
+    np.testing.assert_array_equal(few.diffraction, half(same, 3, 0).diffraction[:80])
 
 
 def test_a_mask_goes_with_all_parts(scan):
@@ -112,3 +124,10 @@ def test_the_reference_is_where_the_solver_ends_and_not_where_its_first_round_do
     image = register.apply_gauge(reference[box], register.fit_gauge(reference[box], truth, light[box]))
     told, _ = scores.score_image(image, truth, 1.0, np.angle(truth))
     assert told["phase"]["ms_ssim"] > 0.999 and told["phase"]["mae"] < 0.005
+
+
+def test_a_scan_that_cannot_be_divided_in_memory_is_refused_with_the_figure(scan, monkeypatch):
+    monkeypatch.setattr("studylib.machine.psutil.virtual_memory", lambda: SimpleNamespace(available=2**20))
+    measured = Measured("NPZ", "scan.npz", scan.counts, positions=scan.positions - N / 2, probe=scan.probe[None])
+    with pytest.raises(InputError, match=r"patterns of scan.npz: got '270 patterns of 32 x 32 px'.* 5 MiB, and 1 MiB"):
+        check(measured)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from studylib.arms.map import MapSettings, solve
 from studylib.arms.poisson import EPSILON, Likelihood, total_variation
 from studylib.judge import register, scores
 from studylib.physics.stitch import scanned_box
-from tests.asymmetric import OBJECT, scan_of, specimen
+from tests.asymmetric import OBJECT, N, scan_of, specimen
 
 
 def pair(image: np.ndarray) -> torch.Tensor:
@@ -35,6 +37,22 @@ def test_the_loss_does_not_depend_on_the_chunks(monkeypatch):
     parts, again = Likelihood(scan).loss_and_gradient(pair(OBJECT))
     assert parts == pytest.approx(whole, rel=1e-7)
     torch.testing.assert_close(again, gradient, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_scan_that_stays_on_disk_gives_the_same_numbers(tmp_path, monkeypatch, masked):
+    """Bit by bit; and its patterns and probes are not held."""
+    scan = scan_of(1000)
+    if masked:
+        scan = replace(scan, mask=np.arange(N * N).reshape(N, N) % 37 != 5)
+    kept = Likelihood(scan)
+    monkeypatch.setattr("studylib.arms.poisson.HELD", 0)
+    np.save(tmp_path / "patterns.npy", scan.diffraction)
+    streamed = Likelihood(replace(scan, diffraction=np.load(tmp_path / "patterns.npy", mmap_mode="r")))
+    assert kept.held and not streamed.held
+    for one, other in zip(*(x.loss_and_gradient(pair(OBJECT)) for x in (kept, streamed)), strict=True):
+        assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+    np.testing.assert_array_equal(streamed.expected(OBJECT), kept.expected(OBJECT))
 
 
 def test_windows_are_added_on_a_gpu_as_on_a_processor():
