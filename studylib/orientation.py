@@ -65,6 +65,11 @@ class Orientation:
         turned = np.array([[0, 1], [1, 0]]) if self.transpose else np.eye(2, dtype=np.int64)
         return np.diag([-1 if self.flip_columns else 1, -1 if self.flip_rows else 1]) @ turned
 
+    @property
+    def inverse(self) -> Orientation:
+        """Return the one that turns patterns back; its sign is +1."""
+        return next(o for o in ORIENTATIONS if np.array_equal(o.matrix @ self.matrix, np.eye(2)))
+
     def of_patterns(self, patterns: NDArray) -> NDArray:
         """Return patterns (some, N, N), the zero frequency kept at its pixel."""
         turned = np.swapaxes(patterns, 1, 2) if self.transpose else patterns
@@ -82,6 +87,12 @@ ORIENTATIONS = [
     Orientation(_NAMES[t, c, r], bool(t), bool(c), bool(r), sign)
     for sign, t, c, r in product((1, -1), (0, 1), (0, 1), (0, 1))
 ]
+
+
+def scrambled(scan: Measured, by: Orientation) -> Measured:
+    """Return a scan as a file would hold it that was written the other way round: `by` mends it."""
+    patterns = by.inverse.of_patterns(scan.counts(slice(None)))
+    return replace(scan, patterns=patterns, amplitude=False, positions=by.sign * scan.places)
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,10 @@ import pytest
 
 from studylib import orientation
 from studylib.measured import Measured
-from studylib.orientation import ORIENTATIONS, Orientation
+from studylib.orientation import ORIENTATIONS, scrambled
 from tests import asymmetric
 
 STAR = Path(__file__).resolve().parents[3] / "shared/data/siemens_velociprobe_N128.npz"
-
-
-def scrambled(scan: Measured, by: Orientation) -> Measured:
-    """Return a scan whose file was written the other way round: `by` mends it."""
-    undo = next(o for o in ORIENTATIONS if np.array_equal(o.matrix @ by.matrix, np.eye(2)))
-    patterns = undo.of_patterns(scan.counts(slice(None)))
-    return replace(scan, patterns=patterns, amplitude=False, positions=by.sign * scan.places)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +44,8 @@ def test_the_mask_turns_with_the_patterns(measured):
     mask[11:17, 16:21] = False
     patterns = np.where(mask, measured.patterns, 60_000)
     by = ORIENTATIONS[5]
-    undo = next(o for o in ORIENTATIONS if np.array_equal(o.matrix @ by.matrix, np.eye(2)))
     scan = scrambled(replace(measured, patterns=patterns), by)
-    found = orientation.with_probe(replace(scan, mask=undo.of_patterns(mask[None])[0]), most=80, iterations=40)
+    found = orientation.with_probe(replace(scan, mask=by.inverse.of_patterns(mask[None])[0]), most=80, iterations=40)
     assert found[0].orientation == by and found[0].loss < found[1].loss - 3 * found[1].standard_error
 
 
