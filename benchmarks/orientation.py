@@ -36,10 +36,10 @@ def main() -> None:
     lines = [
         "# Which way round: sixteen scramblings of one scan", "",
         f"Written by `make orientation` from {scan.name}. Its patterns were transposed and flipped, and its positions",
-        "negated, in all sixteen ways; *mended by* is what turns them back. With the probe: found as the best of sixteen",
-        "short reconstructions, and by how many nats per pattern of counts that were not fitted the next one is behind.",
-        "Without: whether its class of four is found and clear, by the curl of the deflections of it and the next class.",
-        "",
+        "negated, in all sixteen ways; *mended by* is what turns them back. With the probe: found as the best of",
+        "sixteen short reconstructions, and by how many nats per pattern of counts that were not fitted the next one",
+        "is behind. Without: whether its class of four is found and clear, by the curl of the deflections of it and of",
+        "the next class.", "",
         "| mended by | found with the probe | next one behind | class found without | curl, next | s, with the probe |",
         "|---|---|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows), "",
     ]  # fmt: skip
