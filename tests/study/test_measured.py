@@ -82,6 +82,8 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     assert scan["probe"][:20] in page
     registration = json.loads((hub / "analysis/dose_1000/dense/test/registration.json").read_text())
     assert 0.9 < registration["MAP"]["chi_square"] < 1.5 and registration["MAP"]["pearson"] > 0.3
+    threads = json.loads((hub / "analysis/metrics_delta_summary.json").read_text())["provenance"]["threads"]
+    assert {name: n for name, n in threads.items() if n != 1} == {"01_measured": 2}, "all else waits for that one"
     assert studylib("verify", "--hub", str(hub)).returncode == 0
 
 
