@@ -34,7 +34,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -88,6 +88,9 @@ positions: $(VENV)/ready  ## what 1, 4 and 16 times the training positions bring
 
 seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seconds.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality
+
+limits: $(VENV)/ready  ## what the photons allow beside what the arms reach, to docs/limits.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.limits
 
 orientation: $(VENV)/ready  ## a scan (DATA=) scrambled in all sixteen ways, and what is found, to docs/orientation.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.orientation $(DATA)

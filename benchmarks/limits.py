@@ -1,0 +1,111 @@
+"""How far every arm is from what the photons allow: `make limits`, to docs/limits.md.
+
+The bound of Cramer and Rao and the error of Wiener's estimator on the test half of the published study of leaves and
+zone plate, beside the errors of its arms (docs/response/leaves.json).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.arms.registry import arm
+from studylib.condition import simulate_halves, thin_to_view
+from studylib.design import DOSES, VIEWS, StudyDesign
+from studylib.io.files import write_text
+from studylib.judge import metrics, scores
+from studylib.physics.limit import Information, Prior, Ridge, Spectrum
+from studylib.physics.stitch import illumination, scanned_box
+from studylib.samples import built_in
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PUBLISHED, PAGE = DOCS / "response/leaves.json", DOCS / "limits.md"
+ARMS = ("baseline", "pinn", "ptychi", "map", "pinn_map")
+DRAWS = 4
+RIDGE = 1e-3
+"""Precision of the ridge, as a share of the mean information of a pixel: next to no prior."""
+MEAN_OF_NORMAL = float(np.sqrt(2 / np.pi))
+"""Mean of |x| of a normal variable of variance 1."""
+
+
+def limits(dose: int, view: str) -> dict[str, float]:
+    """Return what the photons of a condition allow, phase and log-amplitude, in the box that arms are scored in."""
+    design = StudyDesign.for_profile("laptop")
+    source = built_in(design.sample, design.seeds)
+    half = simulate_halves(source, design.sample, dose, design.seeds.simulation)["test"]
+    scan = thin_to_view(half, view, design.seeds.subsampling)[0]
+    begin = time.perf_counter()
+    light = illumination(scan.probe, scan.positions, scan.shape)
+    box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
+    z = np.log(np.abs(source.object)) + 1j * np.angle(source.object)
+    found, known = Information(source.object, scan), Spectrum.of(z, box, scan.shape)
+    n = float(found.light[box].mean())
+
+    def draws(prior: Prior) -> NDArray[np.complex128]:
+        errors = [found.error(prior, np.random.default_rng(k))[box] for k in range(DRAWS)]
+        return np.array([error - error.mean() for error in errors])  # a phase and a scale in common are free
+
+    bound, wiener = draws(Ridge(2 * n * RIDGE)), draws(known)
+    phase = z.imag[box]
+    crossings = [metrics.frc(phase + error.imag, phase).crossing(0.5) for error in bound]
+    return {
+        "n": n, "bound": np.abs(bound.imag).mean(),
+        "diagonal": MEAN_OF_NORMAL * np.mean(1 / np.sqrt(2 * found.light[box])),
+        "wiener": np.abs(wiener.imag).mean(), "amplitude_bound": np.abs(bound.real).mean(),
+        "stationary": MEAN_OF_NORMAL * np.sqrt(np.mean(known.phase / (1 + 2 * n * known.phase))),
+        "frc50": float(np.mean([c for c in crossings if c is not None])), "seconds": time.perf_counter() - begin,
+    }  # fmt: skip
+
+
+def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) -> str:
+    """Return docs/limits.md."""
+    names = [arm(key).name for key in ARMS]
+    lines = [
+        "# The limit that photons set", "",
+        "Written by `make limits`: leaves and zone plate, test half, laptop profile. Errors are mean absolute errors",
+        "of the phase in rad, in the box that arms are scored in. *Bound* is that of Cramer and Rao: no estimator",
+        "without bias does better, and one with a prior may, since the prior tells what the photons do not. *Diagonal*",
+        "is 1 / sqrt(2 n) of the pixel's own n photons, which a probe reaches that is diverse enough. *Wiener* is the",
+        "best linear estimator, which knows the power spectrum of the object and nothing else; *even light* is the",
+        "same by its formula for light that is even and a phase that is told apart from the amplitude. An arm with a",
+        "prior that suits the object better than its spectrum does may be better still. *FRC50* is where an unbiased",
+        "image would fall below 0.5, as a fraction of Nyquist. At about one photon per pixel the bound is beyond its",
+        "own linearisation: it is above what a constant image has.", "",
+        "| photons per pattern | overlap | n | bound | diagonal | Wiener | even light | amplitude: bound | FRC50 | s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| {r['dose']:,} | {r['view']} | {r['n']:.3g} | {r['bound']:.3f} | {r['diagonal']:.3f} | {r['wiener']:.4f} | "
+        f"{r['stationary']:.4f} | {r['amplitude_bound']:.3f} | {r['frc50']:.2f} | {r['seconds']:.0f} |"
+        for r in rows
+    ]
+    lines += [
+        "", "How many times Wiener's error an arm has, mean of three replicates (an arm below 1 knows more of the",
+        "object than its spectrum):", "",
+        "| photons per pattern | overlap | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|",
+    ]  # fmt: skip
+    for r in rows:
+        cells = [f"{errors[r['dose'], r['view'], name] / r['wiener']:.2f}" for name in names]
+        lines.append(f"| {r['dose']:,} | {r['view']} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Compute and write."""
+    told = json.loads(PUBLISHED.read_text(encoding="utf-8"))["points"]
+    errors = {(p["dose"], p["view"], p["arm"]): p["mean"] for p in told if p["metric"] == "phase_mae"}
+    rows = []
+    for dose in DOSES:
+        for view in VIEWS:
+            rows.append({"dose": dose, "view": view} | limits(dose, view))
+            print({k: v if isinstance(v, str) else round(float(v), 4) for k, v in rows[-1].items()}, flush=True)
+    write_text(PAGE, page(rows, errors))
+
+
+if __name__ == "__main__":
+    main()
