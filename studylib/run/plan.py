@@ -143,13 +143,10 @@ def design_stage(run: Run) -> Stage:
 
 
 def scan_stage(run: Run) -> Stage:
-    """Return the stage that looks at a measured scan: its probe, and an image of half of its counts.
-
-    All else waits for it, so that it has two threads.
-    """
+    """Return the stage that looks at a measured scan: its probe, and an image of half of its counts."""
     return Stage(
         2, "01_measured", "01_measured", COMMON | {"profile": run.profile}, [DESIGN, BASE],
-        [paths.PROBE, paths.SCAN, paths.HALF], _log("phase_c_measured"), threads=2,
+        [paths.PROBE, paths.SCAN, paths.HALF], _log("phase_c_measured"),
     )  # fmt: skip
 
 

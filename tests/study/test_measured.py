@@ -83,7 +83,7 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     registration = json.loads((hub / "analysis/dose_1000/dense/test/registration.json").read_text())
     assert 0.9 < registration["MAP"]["chi_square"] < 1.5 and registration["MAP"]["pearson"] > 0.3
     threads = json.loads((hub / "analysis/metrics_delta_summary.json").read_text())["provenance"]["threads"]
-    assert {name: n for name, n in threads.items() if n != 1} == {"01_measured": 2}, "all else waits for that one"
+    assert set(threads.values()) == {1}
     assert studylib("verify", "--hub", str(hub)).returncode == 0
 
 
