@@ -91,8 +91,9 @@ ORIENTATIONS = [
 
 def scrambled(scan: Measured, by: Orientation) -> Measured:
     """Return a scan as a file would hold it that was written the other way round: `by` mends it."""
-    patterns = by.inverse.of_patterns(scan.counts(slice(None)))
-    return replace(scan, patterns=patterns, amplitude=False, positions=by.sign * scan.places)
+    patterns, where = by.inverse.of_patterns(scan.counts(slice(None))), scan.places
+    assert where is not None
+    return replace(scan, patterns=patterns, amplitude=False, positions=by.sign * where)
 
 
 @dataclass(frozen=True)
