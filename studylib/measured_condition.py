@@ -55,20 +55,18 @@ def _divided(scan: Scan, seed: int) -> Iterator[tuple[slice, NDArray[np.int64], 
 
     Block by block, each with a stream of its own, so that memory does not grow with the scan.
     """
-    for number, start in enumerate(range(0, len(scan.positions), BLOCK)):
-        part = slice(start, start + BLOCK)
-        counts = scan.take(part).counts.astype(np.int64)
-        one, other = split_counts(counts, (MOST, 1 - MOST), np.random.default_rng([seed, 2, number]))
+    for number, (part, counts) in enumerate(scan.blocks(BLOCK)):
+        generator = np.random.default_rng([seed, 2, number])
+        one, other = split_counts(counts.astype(np.int64), (MOST, 1 - MOST), generator)
         yield part, one, other
 
 
 def half(scan: Scan, seed: int, which: int) -> Scan:
     """Return the scan of one half of the counts: 0, from which every exposure is drawn, or 1, which none has seen."""
-    diffraction = np.empty(scan.diffraction.shape, np.float32)
-    scale = float(scan.scale * np.sqrt(MOST))
+    told = _empty(scan, MOST, float(scan.scale * np.sqrt(MOST)))
     for part, *both in _divided(scan, seed):
-        diffraction[part] = np.sqrt(both[which]) / scale
-    return replace(scan.dimmed(MOST), diffraction=diffraction, scale=scale, held=None, held_share=0.0)
+        told.diffraction[part] = np.sqrt(both[which]) / told.scale
+    return told
 
 
 def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
@@ -99,7 +97,12 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
     # What is left of the first half: next to nothing at the largest dose, and split_counts wants something.
     left = max(1 - shares.sum(), 1e-9)
     of_rest = 1 - (1 + HELD_SHARE) * share
-    exposure, rest = _empty(scan, share, dose), _empty(scan, of_rest, round(of_rest * mean))
+
+    def of_dose(photons: int, part: float) -> Scan:
+        named = replace(scan, metadata=scan.metadata | {"dose": photons})
+        return _empty(named, part, intensity_scale(photons, scan.n_pixels))
+
+    exposure, rest = of_dose(dose, share), of_dose(round(of_rest * mean), of_rest)
     kept = np.empty(scan.diffraction.shape, np.uint16 if most < 2**16 else np.uint32)
     for number, (part, one, other) in enumerate(_divided(scan, seed)):
         generator = np.random.default_rng([seed, dose, number])
@@ -113,15 +116,12 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
 def _mean_and_most(scan: Scan) -> tuple[float, float]:
     """Return the mean counts per pattern, and the most of a pixel."""
     total, most = 0.0, 0.0
-    for start in range(0, len(scan.positions), BLOCK):
-        counts = scan.take(slice(start, start + BLOCK)).counts
+    for _, counts in scan.blocks(BLOCK):
         total, most = total + float(counts.sum(dtype=np.float64)), max(most, float(counts.max()))
     return total / len(scan.positions), most
 
 
-def _empty(scan: Scan, share: float, dose: int) -> Scan:
+def _empty(scan: Scan, share: float, scale: float) -> Scan:
     """Return a scan for a share of the counts, to be filled; its probe is weaker: the object keeps its scale."""
-    return replace(
-        scan.dimmed(share), diffraction=np.empty(scan.diffraction.shape, np.float32),
-        scale=intensity_scale(dose, scan.n_pixels), metadata=scan.metadata | {"dose": dose}, held=None, held_share=0.0,
-    )  # fmt: skip
+    diffraction = np.empty(scan.diffraction.shape, np.float32)
+    return replace(scan.dimmed(share), diffraction=diffraction, scale=scale, held=None, held_share=0.0)

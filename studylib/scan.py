@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -114,10 +115,15 @@ class Scan:
         n = len(self.positions)
         some = self if n <= most else self.take(np.linspace(0, n - 1, most).astype(int))
         lit = len(some.positions) * np.sum(self.flat if self.mask is None else self.flat * self.mask)
-        blocks = (some.take(slice(k, k + 256)).counts for k in range(0, len(some.positions), 256))
-        counted = sum(float(block.sum(dtype=np.float64)) for block in blocks)
+        counted = sum(float(counts.sum(dtype=np.float64)) for _, counts in some.blocks())
         light = counted - (0.0 if self.dark is None else len(some.positions) * float(self.dark.sum()))
         return float(np.sqrt(max(light, 1e-9 * lit) / lit))
+
+    def blocks(self, size: int = 256) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield some positions and their `counts` at a time, so that memory does not grow with the scan."""
+        for start in range(0, len(self.positions), size):
+            part = slice(start, start + size)
+            yield part, self.take(part).counts
 
     def dimmed(self, share: float) -> Scan:
         """Return the scan with the probe and the background of a share of its counts: the object keeps its scale."""

@@ -165,16 +165,14 @@ class Information:
         n = scan.n_pixels
         self.light = np.zeros(image.shape)
         self._blocks = []
+        # Zero frequency first, as the far field is.
+        dark = 0.0 if scan.background is None else np.fft.ifftshift(scan.background)
+        seen = 1.0 if scan.mask is None else np.fft.ifftshift(scan.mask).astype(np.float32)
         for start in range(0, len(scan.positions), BATCH):
             where = scan.positions[start : start + BATCH]
-            # Zero frequency first, as mask and background are turned to.
             exits = probes_at(scan.probe, where) * extract(image, where, n)
             far = fft.fft2(exits, norm="ortho", workers=1)
-            power = np.abs(far) ** 2
-            dark = 0.0 if scan.background is None else np.fft.ifftshift(scan.background)
-            weight = 2 / np.sqrt(power + dark + np.finfo(np.float32).tiny)
-            if scan.mask is not None:
-                weight = weight * np.fft.ifftshift(scan.mask)
+            weight = 2 * seen / np.sqrt(np.abs(far) ** 2 + dark + np.finfo(np.float32).tiny)
             # 2 w u* = 2 psi* / sqrt(lambda + b)
             self._blocks.append((where, exits, (weight * far.conj()).astype(np.complex64)))
             self.light += place(np.abs(exits) ** 2, where, image.shape)

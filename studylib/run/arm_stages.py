@@ -93,12 +93,13 @@ def select(hub: Hub, profile: str, dose: int, view: str, key: str) -> Choice:
     start = time.perf_counter()
     design, chosen = read_design(hub, profile), arm(key)
     scan = dataset.load_scan(hub.phase_d(dose, view, "train"), VIEW_FIRST)
+    chosen.refuse_too_large(scan)
     changes = design.arms.get(key, {})
 
     def fitted(settings: dict[str, Any], part: Scan) -> NDArray[np.complex64]:
         return chosen.reconstruct(part, chosen.settings(**(settings | changes)), design.seeds).object
 
-    # A seed that no other count is drawn with.
+    # Not the seed that the counts themselves were drawn with.
     choice = choose(chosen.candidates, fitted, scan, design.seeds.iteration)
     told = {
         "arm": key, "of": "this scan" if scan.metadata.get("sample_kind") == MEASURED else "this scan's training half",
