@@ -19,6 +19,7 @@ from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import DOSES, VIEWS, StudyDesign
 from studylib.io.files import write_text
 from studylib.judge import metrics, scores
+from studylib.judge.compare import CONSTANT
 from studylib.physics.limit import Information, Prior, Ridge, Spectrum
 from studylib.physics.stitch import illumination, scanned_box
 from studylib.samples import built_in
@@ -64,12 +65,12 @@ def limits(dose: int, view: str) -> dict[str, float]:
 
 def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) -> str:
     """Return docs/limits.md."""
-    names = [arm(key).name for key in ARMS]
+    names = [CONSTANT, *(arm(key).name for key in ARMS)]
     lines = [
         "# The limit that photons set", "",
         "Written by `make limits`: leaves and zone plate, test half, laptop profile. Errors are mean absolute errors",
-        "of the phase in rad, in the box that arms are scored in. *Bound* is that of Cramer and Rao: no estimator",
-        "without bias does better, and one with a prior may, since the prior tells what the photons do not. *Diagonal*",
+        "of the phase in rad, in the box that arms are scored in. *Bound* is that of Cramer and Rao: no unbiased",
+        "estimator does better. One with a prior may: the prior tells what the photons do not. *Diagonal*",
         "is 1 / sqrt(2 n) of the pixel's own n photons, which a probe reaches that is diverse enough. *Wiener* is the",
         "best linear estimator, which knows the power spectrum of the object and nothing else; *even light* is the",
         "same by its formula for light that is even and a phase that is told apart from the amplitude. An arm with a",
@@ -85,8 +86,8 @@ def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) 
         for r in rows
     ]
     lines += [
-        "", "How many times Wiener's error an arm has, mean of three replicates (an arm below 1 knows more of the",
-        "object than its spectrum):", "",
+        "", "How many times Wiener's error an arm has, on the photons of the same replicate (an arm below 1 knows more",
+        "of the object than its spectrum); *constant* is the best constant image:", "",
         "| photons per pattern | overlap | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|",
     ]  # fmt: skip
     for r in rows:
@@ -97,8 +98,8 @@ def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) 
 
 def main() -> None:
     """Compute and write."""
-    told = json.loads(PUBLISHED.read_text(encoding="utf-8"))["points"]
-    errors = {(p["dose"], p["view"], p["arm"]): p["mean"] for p in told if p["metric"] == "phase_mae"}
+    told = json.loads(PUBLISHED.read_text(encoding="utf-8"))["rows"]
+    errors = {(r["dose"], r["view"], r["arm"]): r["phase_mae"] for r in told if r["replicate"] == 0}
     rows = []
     for dose in DOSES:
         for view in VIEWS:
