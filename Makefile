@@ -34,7 +34,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish collect test nbval notebooks lab conditions ranking selection positions seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -73,6 +73,9 @@ collect-response: $(VENV)/ready  ## print every command of make response, to be 
 
 publish: $(VENV)/ready  ## a finished study of HUB as documents: docs/response/NAME.md, its curves and its response.json
 	$(BIN)/python -m benchmarks.publish_response --hub "$(HUB)" --name "$(or $(NAME),$(PROFILE))"
+
+publish-samples: $(VENV)/ready  ## finished studies of one sample each (HUBS=) on one page: docs/response/samples.md
+	$(BIN)/python -m benchmarks.publish_samples --hub $(HUBS)
 
 conditions: $(VENV)/ready  ## every dose, view, sample and probe, REPLICATES (1), to docs/conditions.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/conditions.py --replicates $(REPLICATES)

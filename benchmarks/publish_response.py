@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from studylib.evidence import gallery, response, response_page, response_tables
 from studylib.evidence.page import of_the_scan
@@ -30,15 +29,25 @@ WORDS = {
 }
 
 
-def page(name: str, told: Response, origin: list[dict[str, Any]], scan: list[str]) -> str:
+def hubs_of(root: Path, told: Response) -> list[Hub]:
+    """Return the hub of every condition that has evidence: its table lies five levels below."""
+    return [Hub(root / Path(table).parents[4]) for table in told.tables]
+
+
+def commits_of(hubs: list[Hub]) -> str:
+    """Return the commits that conditions were computed at."""
+    origins = [read_json(hub / DELTAS, "make response")["provenance"] for hub in hubs]
+    return ", ".join(sorted({(o["git_commit"] or "none")[:10] + ("+dirty" if o["git_dirty"] else "") for o in origins}))
+
+
+def page(name: str, told: Response, commits: str, scan: list[str]) -> str:
     """Return NAME.md; `scan` is what there is to say of a measured scan."""
     tables = response_tables
-    commits = sorted({(o["git_commit"] or "none")[:10] + ("+dirty" if o["git_dirty"] else "") for o in origin})
     replicates = max(p.replicates for p in told.points)
     half = f"{told.split} half" if not scan else "the whole scan beside a reference from counts that no arm was given"
     lines = [
         f"# Response: {name}", "",
-        f"Written by `make publish` from a study: {half}, commit {', '.join(commits)},",
+        f"Written by `make publish` from a study: {half}, commit {commits},",
         f"{told.generated_at}. Replicates: {replicates}; intervals are Student's t at 95 %. MS-SSIM after a blur of",
         "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn or its contrast",
         f"is out of bounds. All scores, and the hash of every table that was read, are in [{name}.json]({name}.json).",
@@ -83,11 +92,9 @@ def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
             folder / f"{name}_{'_'.join(kind)}.png",
             lambda file, figure=figure: figure.savefig(file, format="png", pil_kwargs={"optimize": True}),
         )
-    # The table of a condition lies five levels below its hub.
-    hubs = [Hub(root / Path(table).parents[4]) for table in told.tables]
-    origins = [read_json(hub / DELTAS, "make response")["provenance"] for hub in hubs]
+    hubs = hubs_of(root, told)
     scan = dict.fromkeys(words for hub in hubs for words in of_the_scan(hub))
-    write_text(folder / f"{name}.md", page(name, told, origins, list(scan)))
+    write_text(folder / f"{name}.md", page(name, told, commits_of(hubs), list(scan)))
     write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
 
 

@@ -65,6 +65,13 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     return True
 
 
+def scores(hub: Path) -> dict[str, list[str]]:
+    """Return the metric rows of the test split; what a run cost is not the same twice."""
+    lines = (hub / "analysis/dose_1000/dense/test/comparison_metrics.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    return {"/".join(r[:2]): r[2:] for r in rows if r[1] not in ("computation_time_s", "peak_memory_mib")}
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Return the hub of one smoke run, made once for all processes of the tests, and how the run ended."""

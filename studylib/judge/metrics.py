@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.signal.windows import tukey
 from skimage.metrics import structural_similarity
 
 from studylib.design import METRICS
@@ -175,6 +174,8 @@ def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorre
     Saxton, Baumeister, The correlation averaging of a regularly arranged bacterial cell envelope
     protein, J. Microsc. 127, 127 (1982).
     """
+    from scipy.signal.windows import tukey  # half a second, which stages that judge nothing need not wait
+
     window = tukey(truth.shape[0], TAPER)[:, None] * tukey(truth.shape[1], TAPER)[None, :]
     a, b = (np.fft.fft2((i - i.mean()) * window) for i in (image, truth))
     radius = np.hypot(np.fft.fftfreq(truth.shape[0])[:, None], np.fft.fftfreq(truth.shape[1])[None, :])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from studylib.design import check_backend
 from studylib.errors import InputError
@@ -24,6 +26,31 @@ def use_backend(name: str) -> None:
             raise InputError("backend", name, f"{running}, on which Keras already runs", "restart the kernel")
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python, NumPy and the framework beneath Keras.
+
+    On torch, Keras finds no TensorFlow here and from then on: it would import it wherever it is installed, only
+    to seed it and to know its types, which costs each training five seconds and half a gigabyte (docs/speed.md).
+    """
+    import keras
+
+    with _hidden("tensorflow") if keras.config.backend() == "torch" else nullcontext():
+        keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Let ``import module`` fail, unless it has been imported already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 def precision(mixed: bool) -> str:

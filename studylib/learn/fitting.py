@@ -13,6 +13,7 @@ from keras import ops
 from studylib import progress
 from studylib.design import TrainingSettings
 from studylib.errors import StageError
+from studylib.learn.backend import seed_all
 from studylib.learn.batches import Batch, Stream
 from studylib.reconstruction import peak_memory_mib
 
@@ -135,7 +136,7 @@ def train_twice(
     start, history = time.perf_counter(), []
     best: tuple[float, keras.Model] | None = None
     for attempt in range(1, ATTEMPTS + 1):
-        keras.utils.set_random_seed(seed + attempt - 1)
+        seed_all(seed + attempt - 1)
         network, model = build()
         generator = np.random.default_rng(seed + attempt - 1)
         recorder = _fit(model, network, batches(generator), held_out, settings, name, attempt)

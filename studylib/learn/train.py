@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from studylib import progress
 from studylib.design import GroupingSettings, Seeds, TrainingSettings
 from studylib.errors import StageError
-from studylib.learn.backend import precision
+from studylib.learn.backend import precision, seed_all
 from studylib.learn.batches import (
     Stream,
     group_batch,
@@ -113,7 +113,7 @@ def adapt_pinn(
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate / 3, max(1, steps * epochs))
     optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     model.compile(optimizer=optimizer, loss=poisson_nll, jit_compile=False)
-    keras.utils.set_random_seed(seeds.training)
+    seed_all(seeds.training)
     generator = np.random.default_rng(seeds.training)
     everything, symmetries = np.arange(len(scan.positions)), _symmetries(scan, settings)
     batches = group_batches(scan, everything, grouping, size, symmetries, settings.thinning, generator)

@@ -6,6 +6,7 @@ import posixpath
 import shlex
 from dataclasses import dataclass, replace
 
+from studylib.design import MEASURED
 from studylib.run import paths
 from studylib.run.resources import Resources, resources
 
@@ -59,7 +60,8 @@ class Stage:
     @property
     def resources(self) -> Resources:
         """Return memory, time and GPUs that it asks for."""
-        return resources(self.notebook, str(self.parameters.get("profile", "laptop")))
+        measured = self.parameters.get("sample") == MEASURED
+        return resources(self.notebook, str(self.parameters.get("profile", "laptop")), measured)
 
     @property
     def key(self) -> str:

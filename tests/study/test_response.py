@@ -65,6 +65,20 @@ def test_a_study_is_published_as_documents(study, tmp_path):
     assert f" {score:.3f} |" in page and "| MAP | - |" in page and "At equal fluence" in page
 
 
+def test_studies_of_several_samples_are_published_on_one_page(study, tmp_path):
+    from benchmarks import publish_samples
+
+    folder, _ = study
+    publish_samples.add(folder, tmp_path / "samples")
+    publish_samples.write_page(tmp_path / "samples.md")
+    page = (tmp_path / "samples.md").read_text()
+    assert "| leaves, zone-plate | 1,000 | dense |" in page and "- [four](samples/four.json): 20" in page
+    assert {p.name for p in (tmp_path / "samples").glob("*.webp")} == set(re.findall(r"\(samples/(.*webp)\)", page))
+    told = Response.model_validate_json((tmp_path / "samples/four.json").read_text())
+    with pytest.raises(ValueError, match="one split"):
+        publish_samples.joined([told, told.model_copy(update={"split": "train"})])
+
+
 def test_only_what_changed_runs_again(study):
     folder, _ = study
     before = (folder / "analysis/response.json").read_bytes()

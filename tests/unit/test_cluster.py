@@ -8,6 +8,7 @@ import pytest
 
 from studylib.errors import InputError
 from studylib.run import cluster
+from studylib.run.plan import Run, generation_stage
 
 LISTS = '#!/bin/sh\n[ "$1" = --list-gpus ] && echo "GPU 0: some card (UUID: GPU-1)"\n'
 
@@ -44,6 +45,13 @@ def test_a_driver_without_a_gpu_is_no_gpu(tools, tmp_path, text):
 def test_the_stage_that_needs_most_memory_runs_alone_where_there_is_less(tmp_path):
     words = cluster.placement("local", tmp_path, 3, 10**9)
     assert words[words.index("--cores") + 1] == "3" and "mem_mb=1000000000" in words
+
+
+def test_making_the_reference_of_a_measured_scan_asks_for_what_a_reconstruction_does():
+    asked = {sample: generation_stage(Run(sample=sample, probe=probe)).resources
+             for sample, probe in (("leaves", "smooth"), ("measured", "measured"))}  # fmt: skip
+    assert asked["leaves"].gpu == 0 and asked["measured"].gpu == 1
+    assert asked["measured"].minutes >= 30 and asked["measured"].memory_mib > 2 * asked["leaves"].memory_mib
 
 
 def test_an_unknown_profile_is_refused(tmp_path):
