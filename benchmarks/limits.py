@@ -12,55 +12,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from studylib.arms.registry import arm
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import DOSES, VIEWS, StudyDesign
 from studylib.io.files import write_text
-from studylib.judge import metrics, scores
+from studylib.judge import scores
 from studylib.judge.compare import CONSTANT
-from studylib.physics.limit import Information, Prior, Ridge, Spectrum
+from studylib.judge.limit import MEAN_OF_NORMAL, limit_of
+from studylib.physics.limit import Spectrum
 from studylib.physics.stitch import illumination, scanned_box
 from studylib.samples import built_in
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PUBLISHED, PAGE = DOCS / "response/leaves.json", DOCS / "limits.md"
 ARMS = ("baseline", "pinn", "ptychi", "map", "pinn_map")
-DRAWS = 4
-RIDGE = 1e-3
-"""Precision of the ridge, as a share of the mean information of a pixel: next to no prior."""
-MEAN_OF_NORMAL = float(np.sqrt(2 / np.pi))
-"""Mean of |x| of a normal variable of variance 1."""
 
 
-def limits(dose: int, view: str) -> dict[str, float]:
-    """Return what the photons of a condition allow, phase and log-amplitude, in the box that arms are scored in."""
+def limits(dose: int, view: str) -> dict[str, Any]:
+    """Return what the photons of a condition allow in the box that arms are scored in; Wiener's error by even light."""
     design = StudyDesign.for_profile("laptop")
     source = built_in(design.sample, design.seeds)
     half = simulate_halves(source, design.sample, dose, design.seeds.simulation)["test"]
     scan = thin_to_view(half, view, design.seeds.subsampling)[0]
     begin = time.perf_counter()
-    light = illumination(scan.probe, scan.positions, scan.shape)
-    box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
-    z = np.log(np.abs(source.object)) + 1j * np.angle(source.object)
-    found, known = Information(source.object, scan), Spectrum.of(z, box, scan.shape)
-    n = float(found.light[box].mean())
-
-    def draws(prior: Prior) -> NDArray[np.complex128]:
-        errors = [found.error(prior, np.random.default_rng(k))[box] for k in range(DRAWS)]
-        return np.array([error - error.mean() for error in errors])  # a phase and a scale in common are free
-
-    bound, wiener = draws(Ridge(2 * n * RIDGE)), draws(known)
-    phase = z.imag[box]
-    crossings = [metrics.frc(phase + error.imag, phase).crossing(0.5) for error in bound]
-    return {
-        "n": n, "bound": np.abs(bound.imag).mean(),
-        "diagonal": MEAN_OF_NORMAL * np.mean(1 / np.sqrt(2 * found.light[box])),
-        "wiener": np.abs(wiener.imag).mean(), "amplitude_bound": np.abs(bound.real).mean(),
-        "stationary": MEAN_OF_NORMAL * np.sqrt(np.mean(known.phase / (1 + 2 * n * known.phase))),
-        "frc50": float(np.mean([c for c in crossings if c is not None])), "seconds": time.perf_counter() - begin,
-    }  # fmt: skip
+    phase = np.angle(source.object)
+    told = limit_of(source.object, phase, scan, design.seeds.simulation, draws=4).report()
+    seconds = time.perf_counter() - begin
+    box = scores.scored_box(illumination(scan.probe, scan.positions, scan.shape), scanned_box(scan.positions)).box
+    power = Spectrum.of(np.log(np.abs(source.object)) + 1j * phase, box.slices, scan.shape).phase
+    even = MEAN_OF_NORMAL * float(np.sqrt(np.mean(power / (1 + 2 * told["photons_per_pixel"] * power))))
+    return told | {"stationary": even, "seconds": seconds}
 
 
 def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) -> str:
@@ -81,7 +63,8 @@ def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) 
         "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     lines += [
-        f"| {r['dose']:,} | {r['view']} | {r['n']:.3g} | {r['bound']:.3f} | {r['diagonal']:.3f} | {r['wiener']:.4f} | "
+        f"| {r['dose']:,} | {r['view']} | {r['photons_per_pixel']:.3g} | {r['phase_bound']:.3f} | "
+        f"{r['phase_diagonal']:.3f} | {r['phase_wiener']:.4f} | "
         f"{r['stationary']:.4f} | {r['amplitude_bound']:.3f} | {r['frc50']:.2f} | {r['seconds']:.0f} |"
         for r in rows
     ]
@@ -91,7 +74,7 @@ def page(rows: list[dict[str, Any]], errors: dict[tuple[int, str, str], float]) 
         "| photons per pattern | overlap | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|",
     ]  # fmt: skip
     for r in rows:
-        cells = [f"{errors[r['dose'], r['view'], name] / r['wiener']:.2f}" for name in names]
+        cells = [f"{errors[r['dose'], r['view'], name] / r['phase_wiener']:.2f}" for name in names]
         lines.append(f"| {r['dose']:,} | {r['view']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 

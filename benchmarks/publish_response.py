@@ -21,11 +21,13 @@ CURVES = {
     "dose": response_page.dose_response,
     "amplitude": lambda told: response_page.dose_response(told, "amplitude_ms_ssim"),
     "fluence": response_page.fluence_response,
+    "error": response_page.error_response,
 }
 WORDS = {
     "dose": "Phase MS-SSIM over the dose, every arm",
     "amplitude": "Amplitude MS-SSIM over the dose, every arm",
     "fluence": "Phase MS-SSIM over the photons per object pixel, both views of every arm",
+    "error": "Mean absolute error of the phase over the dose, beside what the photons allow",
 }
 
 
@@ -65,6 +67,7 @@ def page(name: str, told: Response, commits: str, scan: list[str]) -> str:
         "The best arm of each condition, and those that tie": tables.winners(told),
         "PtychoPINN minus other, phase MS-SSIM": tables.deltas(told),
         "PtychoPINN minus other, amplitude MS-SSIM": tables.deltas(told, "amplitude_ms_ssim"),
+        "What the photons allow, and how many times Wiener's phase error each arm has": tables.limits(told),
         "Photons per pattern that an arm needs": tables.needed(told),
         "At equal fluence: what overlap alone is worth": tables.equal_fluence(told),
         "Seconds, training and reconstruction": tables.scores(told, "seconds"),

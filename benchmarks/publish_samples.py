@@ -36,7 +36,7 @@ def joined(studies: list[Response]) -> Response:
         raise ValueError(f"studies of one split are needed, got {sorted({told.split for told in studies})}")
     several = {
         name: [row for told in studies for row in getattr(told, name)]
-        for name in ("rows", "points", "deltas", "winners", "failed")
+        for name in ("rows", "points", "deltas", "winners", "failed", "limits")
     }
     several["winners"].sort(key=lambda w: ([*SAMPLES, w.sample].index(w.sample), w.probe, w.dose, w.view))
     return studies[0].model_copy(update=several)
@@ -54,6 +54,9 @@ def page(told: Response, sources: list[str], pictures: list[str]) -> str:
     ]  # fmt: skip
     for title, metric in PARTS.items():
         lines += [f"## {title}", "", response_tables.markdown(response_tables.scores(told, metric)), ""]
+    if told.limits:
+        lines += ["## What the photons allow, and how many times Wiener's phase error each arm has", ""]
+        lines += [response_tables.markdown(response_tables.limits(told)), ""]
     lines += ["## The best arm in the phase, and those that tie (within 0.005)", ""]
     lines += [response_tables.markdown(response_tables.winners(told)), "", "## Pictures", ""]
     for name in pictures:

@@ -6,6 +6,7 @@ Everything here is frozen. A stage receives the part it needs; nothing reads a g
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -222,3 +223,8 @@ def check_profile(profile: object) -> str:
 def check_backend(backend: object) -> str:
     """Return the Keras backend, or raise InputError."""
     return _one_of("backend", backend, BACKENDS)
+
+
+def judged(splits: Collection[str]) -> str:
+    """Return the split that a run is judged by: test when it was run."""
+    return "test" if "test" in splits else next(iter(splits))

@@ -179,6 +179,19 @@ def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
     return figure
 
 
+def limit(photons: NDArray[np.float32], spread: NDArray[np.float32]) -> Figure:
+    """Draw how many photons each pixel sends, and how exactly they tell its phase without any prior."""
+    figure = Figure(figsize=(11, 0.6 + 5 * photons.shape[0] / photons.shape[1]), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    figure.colorbar(left.imshow(photons, cmap="magma", vmin=0), ax=left, label="photons a pixel", shrink=0.8)
+    worst = float(np.percentile(spread, 99))
+    drawn = right.imshow(spread, cmap="cividis", vmin=0, vmax=worst)
+    figure.colorbar(drawn, ax=right, label="standard deviation, rad", shrink=0.8)
+    left.set_title("photons that each pixel sends")
+    right.set_title("error of the phase at the bound of Cramer and Rao")
+    return figure
+
+
 def draw_history(axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
     """Draw training and held-out loss over time on axes, and what a flat object has."""
     seconds = [float(row["seconds"]) for row in rows]

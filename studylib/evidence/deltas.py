@@ -17,11 +17,6 @@ DECIMALS = {"ms_ssim": 3, "mae": 6}
 ORDER = [(metric, other) for metric in ("ms_ssim", "mae") for other in OTHERS]
 
 
-def judged(splits: Collection[str]) -> str:
-    """Return the split that a run is judged by: test when it was run."""
-    return "test" if "test" in splits else next(iter(splits))
-
-
 def delta(table: Table, unfit: Collection[str], other: str) -> dict[str, dict[str, float | None]]:
     """Return PtychoPINN - other, by metric and channel.
 

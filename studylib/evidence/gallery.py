@@ -18,7 +18,9 @@ from studylib.run.plan import Run
 from studylib.run.study import Study
 
 INCH = 1.7
-"""Side of a picture."""
+"""Width of a picture."""
+LABEL = 0.3
+"""Height of a line of words, with what is left free around it."""
 
 
 def pictures(root: Path, told: Response) -> HTML:
@@ -60,10 +62,12 @@ def draw(root: Path, told: Response, kind: tuple[str, str, str]) -> Figure:
     rows = [r for r in told.rows if (r.sample, r.probe, r.view, r.replicate) == where and r.arm != CONSTANT]
     score, names = {(r.dose, r.arm): r.phase_ms_ssim for r in rows}, order({r.arm for r in rows})
     first = "reference" if kind[0] == MEASURED else "truth"
-    figure = Figure(figsize=(INCH * (1 + len(names)) + 0.6, INCH * len(runs) + 0.4), dpi=110, layout="constrained")
+    paths = {d: Hub(root / runs[d]).comparison(d, kind[2], told.split) / "reconstructions.npz" for d in sorted(runs)}
+    tall = [np.divide(*read_phase(path, "make response").shape) for path in paths.values()]
+    height = sum(INCH * ratio + LABEL for ratio in tall) + LABEL
+    figure = Figure(figsize=(INCH * (1 + len(names)) + LABEL, height), dpi=110, layout="constrained")
     grid = figure.subplots(len(runs), 1 + len(names), squeeze=False)
-    for axes, dose in zip(grid, sorted(runs), strict=True):
-        path = Hub(root / runs[dose]).comparison(dose, kind[2], told.split) / "reconstructions.npz"
+    for axes, (dose, path) in zip(grid, paths.items(), strict=True):
         images = read_images(path, "make response")
         truth, phase = images.pop("truth"), read_phase(path, "make response")
         seen = {first: phase} | {

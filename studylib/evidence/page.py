@@ -23,7 +23,7 @@ from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
-from studylib.run.paths import CEILING, SCAN
+from studylib.run.paths import CEILING, LIMIT, SCAN
 from studylib.run.provenance import stamps
 
 
@@ -190,6 +190,35 @@ def curves(hub: Hub, dose: int, view: str, keys: tuple[str, ...]) -> HTML:
         figures.draw_history(axes, rows.to_dict("records"), flat)
         axes.set_title(arm(key).name)
     return HTML(embedded(figure, "training and held-out loss of the networks over time, and that of a flat object"))
+
+
+def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
+    """Return how many times the error of Wiener's estimator each arm has, and where the light fell."""
+    folder = hub.comparison(dose, view, split)
+    if not (folder / LIMIT).is_file() and (hub / SCAN).is_file():
+        return HTML("<p>None: it is computed around the true object, which a measured scan does not have.</p>")
+    told = read_json(folder / LIMIT, "run notebook 05_limit first")
+    job = next(job for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"] if job["split"] == split)
+    errors = {"bound of Cramer and Rao": (told["phase_bound"], told["amplitude_bound"])}
+    errors |= {"Wiener's estimator": (told["phase_wiener"], told["amplitude_wiener"])}
+    errors |= {name: (m["mae"]["phase"], m["mae"]["amplitude"]) for name, m in job["metrics"].items()}
+    rows = [
+        {
+            "model": name,
+            "phase error, rad": _cell(phase, 4), "phase: times Wiener's": _times(phase, told["phase_wiener"]),
+            "amplitude error": _cell(amplitude, 4),
+            "amplitude: times Wiener's": _times(amplitude, told["amplitude_wiener"]),
+        }
+        for name, (phase, amplitude) in errors.items()
+    ]  # fmt: skip
+    words = f"Mean absolute errors, {split} split; a pixel of the box sends {told['photons_per_pixel']:.3g} photons."
+    remark = f" No limit: {told['reason']}." if told["reason"] else ""
+    picture = embedded(folder / "limit.png", f"photons a pixel and the bound of the phase's error, {split}, {view}")
+    return HTML(f"<p>{escape(words + remark)}</p>{_table(pd.DataFrame(rows)).data}{picture}")
+
+
+def _times(error: float | None, least: float | None) -> str:
+    return "-" if error is None or not least else f"{error / least:.2f}"
 
 
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:

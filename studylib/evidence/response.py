@@ -7,13 +7,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from studylib.design import CHANNELS
+from studylib.design import CHANNELS, MEASURED, judged
 from studylib.evidence import mixture, summary
-from studylib.evidence.deltas import MINE, judged
+from studylib.evidence.deltas import MINE
 from studylib.evidence.response_schema import (
     AtEqualFluence,
     Delta,
     Failed,
+    Limit,
     Needed,
     Point,
     Response,
@@ -21,11 +22,12 @@ from studylib.evidence.response_schema import (
     Winner,
 )
 from studylib.io import dataset
-from studylib.io.files import write_json
+from studylib.io.files import read_json, write_json
 from studylib.judge import response
 from studylib.judge.compare import CONSTANT
 from studylib.run import provenance
 from studylib.run.hub import Hub
+from studylib.run.paths import LIMIT
 from studylib.run.plan import Run
 from studylib.run.study import Study
 
@@ -47,18 +49,21 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
     StageError
         A table is missing or incomplete, or conditions do not belong together.
     """
-    rows, tables, split = [], {}, judged(study.splits)
+    rows, limits, tables, split = [], [], {}, judged(study.splits)
     mixture.check({folder: Hub(root / folder) for folder in study.conditions() if folder not in failed})
     for folder, run in study.conditions().items():
         if folder not in failed:
             table = Hub(root / folder).comparison(run.dose, run.view, split) / "comparison_metrics.csv"
-            rows += list(_rows(Hub(root / folder), run, split))
+            mine = list(_rows(Hub(root / folder), run, split))
+            rows += mine
+            limits += list(_limits(table.parent / LIMIT, run, mine[0]))
             tables[root.relative(table)] = provenance.sha256(table)
     points = curves(rows)
     told = Response(
         generated_at=provenance.utc_now(), study=study.model_dump(mode="json"), split=split, rows=rows,
         points=points, deltas=deltas(rows), needed=list(_needed(points)), equal_fluence=list(_equal_fluence(points)),
-        winners=winners(rows), failed=[Failed(folder=f, reason=r) for f, r in failed.items()], tables=tables,
+        winners=winners(rows), failed=[Failed(folder=f, reason=r) for f, r in failed.items()], limits=limits,
+        tables=tables,
     )  # fmt: skip
     write_json(root / NAME, told.model_dump(mode="json"))
     return told
@@ -79,6 +84,13 @@ def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
         told = status["arms"].get(name, {"status": "reference"})["status"]
         seconds = metrics["computation_time_s"]["value"] if name != CONSTANT else None
         yield Row(**where, arm=name, status=told, seconds=seconds, **scores)
+
+
+def _limits(path: Path, run: Run, row: Row) -> Iterator[Limit]:
+    """Yield what the photons of a condition allow; nothing of a measured scan, which has no truth."""
+    if run.sample != MEASURED:
+        where = {name: getattr(row, name) for name in (*CONDITION, "replicate", "fluence")}
+        yield Limit(**where, **read_json(path, "run notebook 05_limit"))
 
 
 def _by(rows: list[Any], *names: str) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:

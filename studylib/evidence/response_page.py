@@ -11,6 +11,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from studylib import figures
 from studylib.design import VIEWS
@@ -23,6 +24,7 @@ LABELS = {
     "phase_ms_ssim": "phase MS-SSIM", "amplitude_ms_ssim": "amplitude MS-SSIM", "phase_mae": "phase MAE [rad]",
     "seconds": "seconds",
 }  # fmt: skip
+LIMITS = {"phase_bound": ":", "phase_wiener": "--"}
 STYLES = dict(zip(VIEWS, ("-", "--"), strict=True))
 
 
@@ -84,6 +86,23 @@ def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
     return figure
 
 
+def error_response(told: Response) -> Figure:
+    """Draw the phase error of every arm over the dose, beside what the photons allow."""
+    figure = dose_response(told, "phase_mae")
+    points = [p for p in told.points if p.metric == "phase_mae"]
+    columns = [view for view in VIEWS if any(p.view == view for p in points)]
+    for axes, ((sample, probe), view) in zip(figure.axes, product(_kinds(points), columns), strict=True):
+        axes.set_yscale("log")
+        some = [m for m in told.limits if (m.sample, m.probe, m.view) == (sample, probe, view)]
+        for name, style in LIMITS.items():
+            where = sorted((m.dose, value) for m in some if (value := getattr(m, name)) is not None)
+            axes.plot(*zip(*where, strict=True), style, color="black", lw=1) if where else None
+    lines = [Line2D([], [], color="black", ls=style, lw=1) for style in LIMITS.values()]
+    if told.limits:
+        figure.legend(lines, ["bound, no bias", "Wiener"], loc="outside right lower", fontsize=8)
+    return figure
+
+
 def _grid(
     points: list[Point], kinds: list[tuple[str, str]], columns: list[Any], belongs: Callable[[Point, Any], bool],
     x: Callable[[Point], float], words: tuple[str, str, str], metric: str, scale: str,
@@ -136,6 +155,11 @@ def _table(rows: Rows) -> HTML:
 def scores(told: Response, metric: str = "phase_ms_ssim") -> HTML:
     """Return `response_tables.scores` for a page."""
     return _table(response_tables.scores(told, metric))
+
+
+def limits(told: Response) -> HTML:
+    """Return `response_tables.limits` for a page."""
+    return _table(response_tables.limits(told))
 
 
 def deltas(told: Response, metric: str = "phase_ms_ssim") -> HTML:

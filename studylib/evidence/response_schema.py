@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from studylib.evidence.schema import Number, RelativePath, Sha256, Strict, UtcTime
 
 
@@ -37,6 +39,26 @@ class Row(Where):
     amplitude_frc50: Number | None
     seconds: Number | None
     """Training and reconstruction."""
+
+
+class Limit(Where):
+    """What the photons allow: mean absolute errors, null with a reason where it was not found."""
+
+    replicate: int
+    fluence: Number
+    """Photons per object pixel."""
+    photons_per_pixel: Number
+    """Photons that a pixel of the scored box sends."""
+    phase_bound: Number | None
+    """Bound of Cramer and Rao, rad."""
+    phase_diagonal: Number
+    """1 / sqrt(2 n), rad."""
+    phase_wiener: Number | None
+    """Wiener's estimator, rad."""
+    amplitude_bound: Number | None
+    amplitude_wiener: Number | None
+    frc50: Number | None
+    reason: str
 
 
 class Point(Where):
@@ -114,5 +136,7 @@ class Response(Strict):
     equal_fluence: list[AtEqualFluence]
     winners: list[Winner]
     failed: list[Failed]
+    limits: list[Limit] = Field(default_factory=list)
+    """None of a measured scan, nor of a study that is older than they are."""
     tables: dict[RelativePath, Sha256]
     """Every table that was read."""

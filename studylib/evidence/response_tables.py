@@ -45,6 +45,33 @@ def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     return [rows[key] for key in sorted(rows)]
 
 
+def limits(told: Response) -> Rows:
+    """Return what the photons allow, and how many times Wiener's phase error each arm has, means over replicates."""
+    errors = {(p.sample, p.probe, p.dose, p.view, p.arm): p.mean for p in told.points if p.metric == "phase_mae"}
+    names, rows = order({p.arm for p in told.points}), []
+    places = sorted({(m.sample, m.probe, m.dose, m.view) for m in told.limits})
+    for place in places:
+        mine = [m for m in told.limits if (m.sample, m.probe, m.dose, m.view) == place]
+        bound, wiener = (_mean([getattr(m, name) for m in mine]) for name in ("phase_bound", "phase_wiener"))
+        row = {"sample, probe": f"{place[0]}, {place[1]}", "photons": f"{place[2]:,}", "view": place[3]}
+        row |= {"bound": _number(bound), "Wiener": _number(wiener)}
+        for name in names:
+            error = errors.get((*place, name))
+            row[name] = "-" if error is None or not wiener else f"{error / wiener:.2f}"
+        rows.append(row)
+    return rows
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """Return the mean; None where one is missing."""
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
 def deltas(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     """Return PtychoPINN - other in each condition, with the paired 95 % interval."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}

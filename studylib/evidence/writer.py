@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studylib.design import SPLITS
+from studylib.design import SPLITS, judged
 from studylib.errors import StageError
 from studylib.evidence import aggregate, deltas, digest, grid, mixture, schema, summary
 from studylib.io.files import write_json, write_text
@@ -44,7 +44,7 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
     by_split = {job["split"]: deltas.deltas_of(job["metrics"], summary.unfit(job)) for job in content["jobs"]}
     by_arm = {job["split"]: deltas.deltas_by_arm(job["metrics"], summary.unfit(job)) for job in content["jobs"]}
     more = {"deltas_by_arm": by_arm, "status": {job["split"]: job["arms"] for job in content["jobs"]}}
-    chosen = deltas.judged(splits)
+    chosen = judged(splits)
     origin = provenance.collect(hub, dose=dose, view=view, splits=splits)
     result = write_deltas(hub, by_split, chosen, origin, more)
     preview = deltas.preview(by_split[chosen])

@@ -11,6 +11,9 @@ HALF = "data/base/half.npz"
 CEILING = "data/base/ceiling.json"
 """How well the images of two halves of a measured scan's counts, and of its positions, agree."""
 
+LIMIT = "limit.json"
+"""What the photons allow, in the folder of a comparison."""
+
 
 def phase_c(dose: int, split: str) -> str:
     """Return the simulated data set of a split."""

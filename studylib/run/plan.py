@@ -35,6 +35,7 @@ from studylib.design import (
     check_sample,
     check_split,
     check_view,
+    judged,
 )
 from studylib.errors import InputError
 from studylib.run import paths
@@ -130,6 +131,7 @@ def own_stages(run: Run) -> list[Stage]:
     plan += [selection_stage(run, key) for key in run.select]
     plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
     plan += [comparison_stage(run, split) for split in run.splits]
+    plan += [limit_stage(run)] if run.sample != MEASURED else []
     return [*plan, evidence_stage(run)]
 
 
@@ -238,14 +240,27 @@ def comparison_stage(run: Run, split: str) -> Stage:
     )  # fmt: skip
 
 
+def limit_stage(run: Run) -> Stage:
+    """Return the stage that computes what the photons allow, on the split that the run is judged by."""
+    d, v, split = run.dose, run.view, judged(run.splits)
+    names = (paths.LIMIT, "limit.npz", "limit.png")
+    return Stage(
+        7, f"05_limit_dose{d}_{v}_{split}", "05_limit", _here(run) | {"split": split},
+        [DESIGN, paths.phase_d(d, v, split)], [f"{paths.comparison(d, v, split)}/{name}" for name in names],
+        _log(f"phase_g_{v}_limit"),
+    )  # fmt: skip
+
+
 def evidence_stage(run: Run) -> Stage:
     """Return the stage that writes deltas, digest and report of all splits."""
     folders = [paths.comparison(run.dose, run.view, split) for split in run.splits]
+    limit = f"{paths.comparison(run.dose, run.view, judged(run.splits))}/{paths.LIMIT}"
+    measured = [paths.SCAN, paths.CEILING, paths.reference(run.dose)]
     return Stage(
         8, "06_evidence", "06_evidence",
         _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)},
         [
-            DESIGN, *([paths.SCAN, paths.CEILING, paths.reference(run.dose)] if run.sample == MEASURED else []),
+            DESIGN, *(measured if run.sample == MEASURED else [limit]),
             *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json")),
         ],
         ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 MEMORY = {
     "00_design": 140, "01_generate": 550, "01_reference": 1500, "01_measured": 1500, "01_ceiling": 1500,
-    "02_overlap": 430, "03_train": 1500, "03_select": 930, "04_reconstruct": 930, "05_compare": 920, "06_evidence": 400,
+    "02_overlap": 430, "03_train": 1500, "03_select": 930, "04_reconstruct": 930, "05_compare": 920, "05_limit": 700,
+    "06_evidence": 400,
 }  # fmt: skip
 """MiB of each notebook's process at its peak, laptop profile, the arm that needs most; 01_reference is 01_generate of a
 measured scan, which reconstructs."""
 SECONDS = {
     "00_design": 2, "01_generate": 8, "01_reference": 400, "01_measured": 400, "01_ceiling": 200,
-    "02_overlap": 3, "03_train": 90, "03_select": 700, "04_reconstruct": 640, "05_compare": 17, "06_evidence": 4,
+    "02_overlap": 3, "03_train": 90, "03_select": 700, "04_reconstruct": 640, "05_compare": 17,
+    "05_limit": 120, "06_evidence": 4,
 }  # fmt: skip
 """Wall time of each notebook, start of its kernel included, the arm and condition that need longest."""
 FULL_MEMORY, FULL_TIME = 4, 12

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from studylib.design import MEASURED, judged
 from studylib.errors import StageError
 from studylib.evidence import report
-from studylib.evidence.deltas import judged
 from studylib.evidence.response import NAME
 from studylib.io.files import is_complete, read_json, tail, write_json
 from studylib.run import paths, processes, provenance
@@ -27,7 +27,7 @@ def stage(study: Study, lost: dict[str, str]) -> Stage:
     tables = [
         f"{folder}/{paths.comparison(run.dose, run.view, split)}/{name}"
         for folder, run in study.conditions().items() if folder not in lost
-        for name in ("comparison_metrics.csv", "status.json")
+        for name in ("comparison_metrics.csv", "status.json", *([] if run.sample == MEASURED else [paths.LIMIT]))
     ]  # fmt: skip
     return Stage(
         8, "07_response", "07_response", {"hub": "."}, [STUDY, FAILED, *tables], [NAME], "cli/phase_g_response.log"

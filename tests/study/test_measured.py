@@ -60,6 +60,7 @@ def test_a_dose_response_of_a_measured_scan(study):
     score = {(r.dose, r.arm): r.phase_ms_ssim for r in told.rows}
     full = max(r.dose for r in told.rows)
     assert 89_000 < full < 92_000, "half of the counts are left for the reference, and a tenth of the dose is held back"
+    assert not told.limits, "they are computed around a truth"
     assert score[full, "MAP"] > 0.85 and score[full, "MAP"] > score[1000, "MAP"] > score[1000, "constant"]
     assert {r.sample for r in told.rows} == {"scan.cxi"} and not told.failed
 

@@ -35,6 +35,9 @@ def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
     inventory = (hub / "analysis/artifact_inventory.txt").read_text().splitlines()
     assert inventory == sorted(inventory) and all((hub / name).is_file() for name in inventory)
     assert not (hub / "analysis/blocker.txt").exists()
+    limit = json.loads((hub / "analysis/dose_1000/dense/test/limit.json").read_text())
+    assert 0 < limit["phase_wiener"] < limit["phase_bound"] and not limit["reason"]
+    assert f"<td>{limit['phase_wiener']:.4f}</td>" in (hub / "analysis/report.html").read_text()
 
 
 def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
@@ -43,7 +46,7 @@ def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
     assert done.returncode == 0, done.stderr
     first, *lines = done.stdout.splitlines()
     assert "-m studylib dense" in first and first.endswith("--prepare-only")
-    assert len(lines) == 18 and all("-m papermill notebooks/" in line for line in lines)
+    assert len(lines) == 19 and all("-m papermill notebooks/" in line for line in lines)
     assert not hub.exists()
 
 
@@ -230,7 +233,7 @@ def test_arms_are_planned_after_those_they_start_from(tmp_path):
         "dense", "--hub", str(tmp_path / "h"), "--collect-only", "--splits", "test", "--arms", "ptychi_pinn"
     )
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == 9
+    assert done.returncode == 0 and len(lines) == 10
     assert "-r arm pinn " in lines[4] and "03_train" in lines[4]
     assert "-r arm pinn " in lines[5] and "-r arm ptychi_pinn" in lines[6]
     assert "-r arms 'pinn ptychi_pinn'" in lines[7]
@@ -289,7 +292,9 @@ def test_the_report_is_one_file_without_code_or_checks(smoke):
     html = (smoke[0] / "analysis/report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
-    assert "PtychoPINN: against Baseline" in html and html.count("<figure>") == 8  # three a split, curves, scan map
+    assert (
+        "PtychoPINN: against Baseline" in html and html.count("<figure>") == 9
+    )  # three a split, curves, limit, scan map
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/mine.csv", "analysis/figure.svg"])

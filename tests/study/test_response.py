@@ -42,6 +42,9 @@ def test_four_conditions_give_one_response(study):
     assert [w.best for w in told.winners] == ["MAP"] * 4 and not told.failed and len(told.tables) == 4
     score = {(r.dose, r.view): r.phase_ms_ssim for r in told.rows if r.arm == "MAP"}
     assert score[100_000, "dense"] > score[1000, "dense"] > score[1000, "sparse"]
+    allowed = {(m.dose, m.view): m for m in told.limits}
+    assert len(allowed) == 4 and all(m.phase_bound > m.phase_wiener > 0 for m in told.limits)
+    assert allowed[100_000, "dense"].phase_bound < 0.2 * allowed[1000, "dense"].phase_bound
     page = (folder / "analysis/response.html").read_text()
     assert page.count("data:image/png;base64") >= 4 and "phase of leaves, zone-plate, dense: a row a dose" in page
     assert not re.search(r"(src|href)=.https?:", page)
