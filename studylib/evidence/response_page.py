@@ -7,6 +7,7 @@ from html import escape
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
@@ -95,8 +96,9 @@ def error_response(told: Response) -> Figure:
         axes.set_yscale("log")
         some = [m for m in told.limits if (m.sample, m.probe, m.view) == (sample, probe, view)]
         for name, style in LIMITS.items():
-            where = sorted((m.dose, value) for m in some if (value := getattr(m, name)) is not None)
-            axes.plot(*zip(*where, strict=True), style, color="black", lw=1) if where else None
+            doses = sorted({m.dose for m in some})
+            means = [response_tables.mean_of([getattr(m, name) for m in some if m.dose == dose]) for dose in doses]
+            axes.plot(doses, [np.nan if mean is None else mean for mean in means], style, color="black", lw=1)
     lines = [Line2D([], [], color="black", ls=style, lw=1) for style in LIMITS.values()]
     if told.limits:
         figure.legend(lines, ["bound, no bias", "Wiener"], loc="outside right lower", fontsize=8)

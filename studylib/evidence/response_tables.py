@@ -52,7 +52,7 @@ def limits(told: Response) -> Rows:
     places = sorted({(m.sample, m.probe, m.dose, m.view) for m in told.limits})
     for place in places:
         mine = [m for m in told.limits if (m.sample, m.probe, m.dose, m.view) == place]
-        bound, wiener = (_mean([getattr(m, name) for m in mine]) for name in ("phase_bound", "phase_wiener"))
+        bound, wiener = (mean_of([getattr(m, name) for m in mine]) for name in ("phase_bound", "phase_wiener"))
         row = {"sample, probe": f"{place[0]}, {place[1]}", "photons": f"{place[2]:,}", "view": place[3]}
         row |= {"bound": _number(bound), "Wiener": _number(wiener)}
         for name in names:
@@ -62,7 +62,7 @@ def limits(told: Response) -> Rows:
     return rows
 
 
-def _mean(values: list[float | None]) -> float | None:
+def mean_of(values: list[float | None]) -> float | None:
     """Return the mean; None where one is missing."""
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
