@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from studylib.design import CHANNELS, MEASURED, judged
+from studylib.errors import InputError
 from studylib.evidence import mixture, summary
 from studylib.evidence.deltas import MINE
 from studylib.evidence.response_schema import (
@@ -194,5 +195,13 @@ def winners(rows: list[Row]) -> list[Winner]:
 
 
 def read(root: Path) -> Response:
-    """Return the response of a study's folder."""
+    """Return the response of a study's folder.
+
+    Raises
+    ------
+    InputError
+        It has none.
+    """
+    if not (root / NAME).is_file():
+        raise InputError("hub", root, f"the folder of a finished study, with {NAME}", "run make response")
     return Response.model_validate_json((root / NAME).read_text(encoding="utf-8"))
