@@ -173,6 +173,5 @@ mapped-tests: $(VENV)/ready  ## run the mapped tests, logs and counts into HUB
 lint: $(VENV)/ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib
 
-clean-hub:  ## delete HUB, if it is a hub of this study
-	@test -f "$(HUB)/plan/run.json" -o -f "$(HUB)/plan/study.json" || { echo "error: $(HUB) is no hub (no plan/run.json or plan/study.json), nothing deleted" >&2; exit 2; }
-	rm -rf -- "$(HUB)"
+clean-hub: $(VENV)/ready  ## delete what a run made in HUB, and nothing that somebody else put there
+	$(BIN)/python -m studylib clean --hub "$(HUB)"

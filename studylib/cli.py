@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("verify", "recompute the deltas and check every artefact"),
         ("record", "append the run to docs/fix_plan.md"),
+        ("clean", "delete what the run made, and nothing else"),
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
@@ -199,6 +200,16 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if outcome.ok else 1
 
 
+def _clean(options: argparse.Namespace) -> int:
+    from studylib.run.hub import Hub
+    from studylib.run.preparation import clean_hub
+
+    left = clean_hub(Hub(Path(options.hub)))
+    told = f"{len(left)} file{' is' if len(left) == 1 else 's are'} left that the study did not make"
+    print(f"{told}: {', '.join(left[:5])}{', ...' if len(left) > 5 else ''}" if left else "deleted")
+    return 0
+
+
 def _record(options: argparse.Namespace) -> int:
     from studylib.evidence.record import append_attempt
     from studylib.run.provenance import ROOT
@@ -237,6 +248,7 @@ COMMANDS = {
     "dense": _dense,
     "response": _response,
     "verify": _verify,
+    "clean": _clean,
     "record": _record,
     "mapped-tests": _mapped_tests,
     "index": _index,

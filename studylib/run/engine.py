@@ -20,10 +20,10 @@ from studylib.run import cluster, processes, provenance, response_stage
 from studylib.run.cleaning import clean, scrub
 from studylib.run.hub import LOG, Hub
 from studylib.run.mend import mend, refuse_to_mix
-from studylib.run.preparation import hubs, lock, prepare
+from studylib.run.preparation import lock, prepare
 from studylib.run.reporter import Reporter, follow, raised
 from studylib.run.stage import Stage
-from studylib.run.study import Study, graph
+from studylib.run.study import Study, graph, hubs
 
 BLOCKER = "analysis/blocker.txt"
 Say = Callable[[str], None]

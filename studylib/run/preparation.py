@@ -7,22 +7,21 @@ import shlex
 import shutil
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from studylib.errors import InputError, StudyError
+from studylib.errors import InputError
 from studylib.io.files import write_json
 from studylib.run import cluster, processes, provenance
 from studylib.run.hub import FOLDERS, MARKS, Hub
 from studylib.run.plan import BASE
-from studylib.run.study import RUN, STUDY, Study, graph, read_study
+from studylib.run.removal import remove
+from studylib.run.study import RUN, STUDY, Study, graph, study_of
 
 ROOT = provenance.ROOT
 WAIT = 10.0
 """Seconds that the processes of a killed run have to be gone."""
-KEPT = ("data", "analysis", "notebooks", "cli", "summary", "plan", "collect", "green", "red", ".snakemake")
 
 
 def commands(study: Study, root: str, first: list[str]) -> list[str]:
@@ -56,7 +55,7 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
     """
     provenance.commands_document()
     root.check_folder()
-    mine, before = root.exists, _before(root)
+    mine, before = root.exists, study_of(root)
     stale = _stale(root)
     if stale and not clobber and before != study:
         raise InputError(
@@ -64,7 +63,8 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
         )  # fmt: skip
     if clobber and mine:
-        _clear(root, before)
+        root.create()  # with the mark of a hub, which an older one may lack
+        remove(root, keep=MARKS[:1])
         before = None
     root.create()
     if not study.alone and before != study:  # what depends on the plan is not made anew for nothing
@@ -81,39 +81,30 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
         write_json(hub / RUN, run.model_dump(mode="json"))
 
 
-def _clear(root: Hub, before: Study | None) -> None:
-    """Delete what an earlier study left, and nothing else: the folders of a hub, in each of its hubs."""
-    for hub in reversed(hubs(root, before) if before else [root]):
-        if not hub.exists:
-            continue
-        for name in KEPT:
-            if (hub / name).is_dir():
-                shutil.rmtree(hub / name)
-        if hub != root:
-            with suppress(OSError):  # something else lies there
-                hub.root.rmdir()
+def clean_hub(root: Hub) -> list[str]:
+    """Delete what a study made in a folder that no run is writing to.
 
+    Returns
+    -------
+    What is left because the study did not make it, hub-relative and sorted
 
-def hubs(root: Hub, study: Study) -> list[Hub]:
-    """Return all hubs of a study, its own folder and what is shared first."""
-    names = ["."]
-    for folder, run in study.conditions().items():
-        names += [study.above(run), folder]
-    return [Hub(root / name) for name in dict.fromkeys(names)]
+    Raises
+    ------
+    InputError
+        It is no hub, or the folder in which you are, one above it, home or the repository.
+    """
+    place, here = root.root.resolve(), Path.cwd().resolve()
+    if not root.exists or place in {Path.home().resolve(), ROOT, here, *here.parents}:
+        expected = "a hub, and not the folder that you are in, one above it, or home"
+        raise InputError("hub", root.root, expected, "give --hub reports/my-run (make: HUB=)")
+    with lock(root):
+        return remove(root)
 
 
 def _stale(root: Hub) -> str | None:
     """Return the first earlier output of the folder."""
     files = (p for name in FOLDERS for p in (root / name).rglob("*") if p.is_file())
     return min((name for name in map(root.relative, files) if name != MARKS[0]), default=None)
-
-
-def _before(root: Hub) -> Study | None:
-    """Return the study that the folder holds, finished or not."""
-    try:
-        return read_study(root.root)
-    except (StudyError, ValueError):
-        return None
 
 
 def lock(root: Hub) -> FileLock:

@@ -23,8 +23,9 @@ from studylib.design import (
     check_sample,
     check_view,
 )
-from studylib.errors import InputError
+from studylib.errors import InputError, StudyError
 from studylib.io.files import read_json
+from studylib.run.hub import Hub
 from studylib.run.plan import Run, own_stages, shared_stages, stages
 from studylib.run.stage import Stage
 
@@ -165,3 +166,19 @@ def read_study(root: Path) -> Study:
     if (root / STUDY).is_file():
         return Study.model_validate(read_json(root / STUDY, ""))
     return Study.of(Run.model_validate(read_json(root / RUN, "make dense-evidence")))
+
+
+def study_of(root: Hub) -> Study | None:
+    """Return the study that a folder holds, finished or not; None where its plan is absent or not to be read."""
+    try:
+        return read_study(root.root)
+    except (StudyError, ValueError):
+        return None
+
+
+def hubs(root: Hub, study: Study) -> list[Hub]:
+    """Return all hubs of a study, its own folder and what is shared first."""
+    names = ["."]
+    for folder, run in study.conditions().items():
+        names += [study.above(run), folder]
+    return [Hub(root / name) for name in dict.fromkeys(names)]

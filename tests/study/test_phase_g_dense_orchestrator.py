@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from studylib.io.files import read_json, write_json
+from studylib.run import removal
+from studylib.run.hub import Hub
 from studylib.run.provenance import sha256
 from tests.conftest import ROOT, scores, studylib
 
@@ -107,6 +109,7 @@ def test_the_same_command_mends_what_is_missing_cut_or_changed(smoke, tmp_path):
     assert "05_compare_dose1000_dense_test:" in done.stdout and (hub / "analysis/metrics_digest.md").is_file()
     assert scores(hub) == scores(smoke[0])
     assert len(kept) == 2 and kept == {p: p.stat().st_mtime_ns for p in kept}
+    assert removal.remove(Hub(hub)) == [] and not hub.exists(), "every file of a finished run is known as its own"
 
 
 def test_a_rerun_after_an_interruption_does_only_what_is_missing(smoke, tmp_path):
@@ -166,7 +169,6 @@ def test_the_arms_never_open_the_truth_of_the_test_half(smoke, tmp_path):
     from studylib.arms.registry import USUAL
     from studylib.io import dataset
     from studylib.run import arm_stages
-    from studylib.run.hub import Hub
 
     hub = Hub(tmp_path / "blind")
     shutil.copytree(smoke[0], hub.root)
@@ -210,7 +212,6 @@ def test_more_arms_stand_beside_the_others(smoke, tmp_path):
     """PtychoPINN fine-tuned, and PtyChi started from its image, on a copy of the smoke hub."""
     from studylib.arms import registry
     from studylib.run import arm_stages
-    from studylib.run.hub import Hub
 
     hub = Hub(tmp_path / "more")
     shutil.copytree(smoke[0], hub.root)

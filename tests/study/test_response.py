@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from studylib.evidence.response_schema import Response
+from studylib.run import removal
+from studylib.run.hub import Hub
 from tests.conftest import studylib
 
 WORDS = (
@@ -119,3 +122,11 @@ def test_another_study_is_refused_and_its_folder_left_alone(study):
     done = studylib(*WORDS, "--hub", str(folder), "--replicates", "2")
     assert done.returncode == 2 and "--clobber" in done.stderr
     assert (folder / "analysis/response.json").is_file()
+
+
+def test_every_file_of_a_study_is_known_as_its_own(study, tmp_path):
+    copy = shutil.copytree(study[0], tmp_path / "copy", symlinks=True)
+    mine = copy / SHARED / "dose_1000_dense/data/mine.csv"
+    mine.write_text("years of work")
+    assert removal.remove(Hub(copy)) == [mine.relative_to(copy).as_posix()]
+    assert (study[0] / "analysis/response.json").is_file()
