@@ -73,7 +73,7 @@ def test_clean_hub_deletes_hubs_only(tmp_path):
     done = subprocess.run(
         ["make", "clean-hub", f"HUB={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0 and "no hub" in done.stderr and (tmp_path / "precious.txt").exists()
+    assert done.returncode != 0 and "a hub, and not" in done.stderr and (tmp_path / "precious.txt").exists()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
