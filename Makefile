@@ -106,7 +106,7 @@ collect: $(VENV)/ready  ## print every command of the run, to be run by hand; wr
 
 # Two tests side by side, one thread each: two threads each on two cores wait for one another.
 test: $(VENV)/ready  ## all tests, the stage notebooks included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --ignore tests/cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore tests/cluster
 
 test-cluster: $(VENV)/ready  ## a study on a SLURM of this machine, wants Debian's slurm-wlm and munge
 	$(BIN)/python -m pytest tests/cluster
