@@ -31,6 +31,11 @@ def _interval(mean: float, low: float | None, high: float | None, digits: int, s
     return form.format(mean) + around
 
 
+def _fluence(photons: float) -> str:
+    """Return photons per object pixel in words: three digits, and no power of ten."""
+    return f"{photons:.3g}" if photons < 999.5 else f"{photons:,.0f}"
+
+
 def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm."""
     names, digits = order({p.arm for p in told.points}), {"seconds": 1, "phase_mae": 4}.get(metric, 3)
@@ -39,7 +44,7 @@ def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
         if p.metric == metric:
             where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
             key = (p.sample, p.probe, p.dose, p.view)
-            row = rows.setdefault(key, where | {"per pixel": f"{p.fluence:.3g}"} | dict.fromkeys(names, "-"))
+            row = rows.setdefault(key, where | {"per pixel": _fluence(p.fluence)} | dict.fromkeys(names, "-"))
             mark = " (!)" if p.unfit else ""
             row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, digits) + mark
     return [rows[key] for key in sorted(rows)]
@@ -109,7 +114,7 @@ def equal_fluence(told: Response) -> Rows:
     """Return scores of the views at equal photons per object pixel."""
     return [
         {
-            "sample, probe": f"{e.sample}, {e.probe}", "arm": e.arm, "per pixel": f"{e.fluence:.3g}",
+            "sample, probe": f"{e.sample}, {e.probe}", "arm": e.arm, "per pixel": _fluence(e.fluence),
             "view": e.view, "score": f"{e.score:.3f}", "other view": e.other_view,
             "its score": f"{e.other_score:.3f}", "gain": f"{e.score - e.other_score:+.3f}",
         }
