@@ -18,7 +18,7 @@ DRAWS = 2
 """Draws of either error: the mean over a box of thousands of pixels varies by a percent or two between them."""
 RIDGE = 1e-3
 """Precision of the ridge, as a share of the mean information of a pixel: next to no prior."""
-KNOWN = 1e-4
+KNOWN = 1e-3
 """Least power of an object's map, as a share of the variance that photons leave: below it, it is as good as known."""
 BLUR = 2.0
 """Width over which the squares of the draws are averaged for the map, pixels."""

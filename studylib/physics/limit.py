@@ -39,7 +39,7 @@ from studylib.scan import Scan
 
 BATCH = 64
 """Patterns at a time."""
-STEPS, ACCURACY = 500, 1e-3
+STEPS, ACCURACY = 5000, 1e-4
 """Steps of conjugate gradients at the most, and the residual at which they end, as a share of the right-hand side."""
 
 
