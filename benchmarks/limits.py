@@ -21,7 +21,6 @@ from studylib.judge import scores
 from studylib.judge.compare import CONSTANT
 from studylib.judge.limit import MEAN_OF_NORMAL, limit_of
 from studylib.physics.limit import Spectrum
-from studylib.physics.stitch import illumination, scanned_box
 from studylib.samples import built_in
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -39,8 +38,8 @@ def limits(dose: int, view: str) -> dict[str, Any]:
     phase = np.angle(source.object)
     told = limit_of(source.object, phase, scan, design.seeds.simulation, draws=4).report()
     seconds = time.perf_counter() - begin
-    box = scores.scored_box(illumination(scan.probe, scan.positions, scan.shape), scanned_box(scan.positions)).box
-    power = Spectrum.of(np.log(np.abs(source.object)) + 1j * phase, box.slices, scan.shape).phase
+    box = scores.region_of(scan)[1].box.slices
+    power = Spectrum.of(np.log(np.abs(source.object)) + 1j * phase, box, scan.shape).phase
     even = MEAN_OF_NORMAL * float(np.sqrt(np.mean(power / (1 + 2 * told["photons_per_pixel"] * power))))
     return told | {"stationary": even, "seconds": seconds}
 

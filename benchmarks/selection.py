@@ -29,7 +29,6 @@ from studylib.io.files import write_json, write_text
 from studylib.judge import register, scores
 from studylib.judge.select import SHARES, Choice, choose
 from studylib.physics.split import share_of, split_counts
-from studylib.physics.stitch import illumination, scanned_box
 from studylib.physics.windows import extract
 from studylib.samples import Sample, built_in
 from studylib.scan import Scan
@@ -60,8 +59,8 @@ def half_of(chosen: Arm) -> str:
 
 def by_truth(image: np.ndarray, source: Sample, scan: Scan) -> dict[str, float | None]:
     """Return MS-SSIM of both channels."""
-    light = illumination(scan.probe, scan.positions, scan.shape)
-    box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
+    light, region = scores.region_of(scan)
+    box = region.box.slices
     truth = source.object[box]
     phase = np.angle(truth) if source.phase is None else source.phase[box]
     turned = register.apply_gauge(image[box], register.fit_gauge(image[box], truth, light[box]))

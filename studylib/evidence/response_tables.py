@@ -59,7 +59,7 @@ def limits(told: Response) -> Rows:
         mine = [m for m in told.limits if (m.sample, m.probe, m.dose, m.view) == place]
         bound, wiener = (mean_of([getattr(m, name) for m in mine]) for name in ("phase_bound", "phase_wiener"))
         row = {"sample, probe": f"{place[0]}, {place[1]}", "photons": f"{place[2]:,}", "view": place[3]}
-        row |= {"bound": _number(bound), "Wiener": _number(wiener)}
+        row |= {"bound, rad": _number(bound), "Wiener, rad": _number(wiener)}
         for name in names:
             error = errors.get((*place, name))
             row[name] = "-" if error is None or not wiener else f"{error / wiener:.2f}"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from studylib.design import CHANNELS, MEASURED, METRICS, StudyDesign
 from studylib.io.npz import read_members
 from studylib.judge import consistency, metrics, register, scores
-from studylib.physics.stitch import illumination, scanned_box
 from studylib.scan import Scan
 
 CONSTANT = "constant"
@@ -91,8 +90,7 @@ def compare_arms(
     StageError
         An arm that learned lies off the frame, or a number is not finite.
     """
-    light = illumination(scan.probe, scan.positions, scan.shape)
-    region = scores.scored_box(light, scanned_box(scan.positions))
+    light, region = scores.region_of(scan)
     true = truth[box := region.box.slices]
     true_phase = np.angle(true) if phase is None else phase[box]
     explained = {name: consistency.measures(canvas, scan) for name, canvas in canvases.items()}

@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 from studylib.errors import StageError
 from studylib.judge import metrics, scores
 from studylib.physics.limit import Information, Prior, Ridge, Spectrum
-from studylib.physics.stitch import illumination, scanned_box
 from studylib.scan import Scan
 
 DRAWS = 2
@@ -45,7 +44,7 @@ class Limit:
     photons : (rows, columns) float32
         Photons that each pixel of the box sends.
     spread : (rows, columns) float32
-        Standard deviation of the phase at the bound, rad, averaged over `BLUR` pixels.
+        Standard deviation of the phase at the bound, rad, averaged over `BLUR` pixels; 1 / sqrt(2 n) with a `reason`.
     """
 
     photons_per_pixel: float
@@ -82,9 +81,7 @@ def limit_of(
     draws
         Of either error.
     """
-    box = scores.scored_box(
-        illumination(scan.probe, scan.positions, scan.shape), scanned_box(scan.positions)
-    ).box.slices
+    box = scores.region_of(scan)[1].box.slices
     found = Information(image, scan)
     light = found.light[box]
     n, diagonal = float(light.mean()), 1 / np.sqrt(2 * np.maximum(light, np.finfo(np.float32).tiny))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from studylib.errors import StageError
 from studylib.judge import metrics
-from studylib.physics.stitch import Box
+from studylib.physics.stitch import Box, illumination, scanned_box
+from studylib.scan import Scan
 
 SHARE = 0.3
 """Least share of the mean fluence that every pixel of the scored box has, where such a box can be had."""
@@ -47,6 +48,12 @@ class Region:
             "top": b.top, "bottom": b.bottom, "left": b.left, "right": b.right,
             "mean_fluence": self.mean, "least_share_of_the_mean": self.least, "share_wanted": SHARE,
         }  # fmt: skip
+
+
+def region_of(scan: Scan) -> tuple[NDArray[np.float64], Region]:
+    """Return the fluence of a scan, (rows, columns), and the region in which its images are scored."""
+    light = illumination(scan.probe, scan.positions, scan.shape)
+    return light, scored_box(light, scanned_box(scan.positions))
 
 
 def scored_box(light: NDArray[np.float64], scanned: Box, share: float = SHARE) -> Region:

@@ -71,7 +71,7 @@ class Hub:
             for folder in FOLDERS:
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
             if not self.exists:
-                write_json(self.root / MARKS[0], {"study": STUDY_ID})
+                self.mark()
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
@@ -82,6 +82,10 @@ class Hub:
                 "give --hub a folder of yours, such as reports/my-run",
             ) from error
         return self
+
+    def mark(self) -> None:
+        """Write the file that makes a folder a hub; one of an earlier version has its plan alone."""
+        write_json(self.root / MARKS[0], {"study": STUDY_ID})
 
     def relative(self, path: str | Path) -> str:
         """Return the path relative to the hub, POSIX.

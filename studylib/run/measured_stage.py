@@ -23,7 +23,6 @@ from studylib.measured import Measured
 from studylib.measured_condition import half
 from studylib.orientation import ORIENTATIONS
 from studylib.physics.split import share_of, split_counts
-from studylib.physics.stitch import illumination, scanned_box
 from studylib.run import paths, plan, stages
 from studylib.run.hub import Hub
 from studylib.run.measured import REFERENCE, check
@@ -147,8 +146,8 @@ def _losses(part: Scan, probe: NDArray[np.complex64]) -> NDArray[np.float64]:
 
 def _agreement(one: NDArray[np.complex64], other: NDArray[np.complex64], scan: Scan, sigma: float) -> dict[str, Any]:
     """Return the scores of two images against each other, by channel; None without contrast."""
-    light = illumination(scan.probe, scan.positions, scan.shape)
-    box = scores.scored_box(light, scanned_box(scan.positions)).box.slices
+    light, region = scores.region_of(scan)
+    box = region.box.slices
     image = register.apply_gauge(one[box], register.fit_gauge(one[box], other[box], light[box]))
     told, _ = scores.score_image(image, other[box], sigma, np.angle(other[box]))
     for name, (a, b) in channels(image, other[box]).items():

@@ -63,7 +63,7 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
         )  # fmt: skip
     if clobber and mine:
-        root.create()  # with the mark of a hub, which an older one may lack
+        root.mark()
         remove(root, keep=MARKS[:1])
         before = None
     root.create()

@@ -52,7 +52,7 @@ def remove(root: Hub, keep: tuple[str, ...] = ()) -> list[str]:
         for folder in FOLDERS:
             for place, _, _ in os.walk(hub / folder, topdown=False):
                 _remove_if_empty(Path(place))
-        if not (hub / TOOL).is_symlink():
+        if hub == root and not (hub / TOOL).is_symlink():
             shutil.rmtree(hub / TOOL, ignore_errors=True)
         _remove_if_empty(hub.root)
     return sorted(root.relative(path) for path in _files(root.root) if path not in kept)
@@ -63,10 +63,10 @@ def made(root: Hub, study: Study | None) -> list[Path]:
 
     The names come from the plan; of a plan that cannot be read, from the stamps of its stages.
     """
-    hub_names = [hub.root for hub in (hubs(root, study) if study else [root])]
+    every = hubs(root, study) if study else [root]
     names = [root / stage.under(name) for stage in (graph(study) if study else []) for name in _names(stage)]
-    names += [hub / name for hub in hub_names for name in _stamped(Hub(hub))]
-    names += [hub / name for name in FIXED for hub in reversed(hub_names)]
+    names += [hub / name for hub in every for name in _stamped(hub)]
+    names += [hub / name for name in FIXED for hub in reversed(every)]
     real = root.root.resolve()
     found: dict[Path, None] = {}
     for path in names:

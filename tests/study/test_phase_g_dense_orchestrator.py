@@ -21,9 +21,9 @@ def test_run_phase_g_dense_exec_runs_analyze_digest(smoke):
     hub, done = smoke
     assert done.returncode == 0, done.stdout + done.stderr
     log = (hub / "cli/run_phase_g_dense.log").read_text()
-    banners = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    assert [line[:5] for line in banners] == [f"[{n}/8]" for n in range(1, 9)]
-    assert "\n".join(banners[:2]) in log, "other tests run the same command on this hub, which then logs more"
+    for said in (done.stdout, log.partition("SUCCESS")[0]):  # other tests run the same command on this hub again
+        banners = [line for line in said.splitlines() if line.startswith("[")]
+        assert [line[:5] for line in banners] == [f"[{n}/8]" for n in range(1, 9)]
     assert "SUCCESS: All phases completed" in log and "analysis/metrics_delta_summary.json" in log
     for name in ("phase_c_generation", "phase_d_dense", "phase_e_baseline_gs1_dose1000", "phase_e_dense_gs2_dose1000",
                  "phase_f_dense_train", "phase_f_dense_test", "phase_g_dense_train", "phase_g_dense_test",
@@ -195,13 +195,13 @@ def test_every_arm_says_with_which_settings_it_ran_and_where_they_come_from(smok
 
 
 def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
-    """The iterative arm is the same; the networks have other first weights, and in few steps need not learn."""
+    """The iterative arm is the same; the networks have other first weights, and the smoke profile's vary with them."""
     hub = tmp_path / "tensorflow"
     done = studylib(
         "dense", "--hub", str(hub), "--profile", "smoke", "--splits", "test", "--backend", "tensorflow",
-        "--arms", "pinn", "baseline", "ptychi", "--set", "pinn.steps=60", "baseline.steps=60",
+        "--arms", "pinn", "baseline", "ptychi",
     )  # fmt: skip
-    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     provenance = json.loads((hub / "analysis/metrics_delta_summary.json").read_text())["provenance"]
     assert provenance["backend"] == "tensorflow"
     mine, torchs = scores(hub), scores(smoke[0])
@@ -294,9 +294,8 @@ def test_the_report_is_one_file_without_code_or_checks(smoke):
     html = (smoke[0] / "analysis/report.html").read_text()
     assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
-    assert (
-        "PtychoPINN: against Baseline" in html and html.count("<figure>") == 9
-    )  # three a split, curves, limit, scan map
+    assert "PtychoPINN: against Baseline" in html
+    assert html.count("<figure>") == 9  # three a split, curves, limit, scan map
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/mine.csv", "analysis/figure.svg"])

@@ -93,6 +93,14 @@ def test_starting_over_keeps_what_is_somebodys(hub):
     assert json.loads((hub / "plan/run.json").read_text())["dose"] == 10_000
 
 
+def test_a_hub_of_an_earlier_version_can_be_started_over_beside_a_file_of_somebodys(hub):
+    """It has no plan/hub.json, and its plan, which marks it, is made anew."""
+    (hub / "plan/hub.json").unlink(missing_ok=True)
+    (hub / "data/mine.csv").write_text("years of work")
+    prepare(hub, Study.of(RUN), None, clobber=True)
+    assert hub.exists and "data/mine.csv" in files(hub.root) and not (hub / "analysis/design.json").exists()
+
+
 @pytest.mark.parametrize("place", ["/", ".", "..", "~"])
 def test_a_place_that_is_no_hub_by_its_nature_is_refused(place, tmp_path, monkeypatch):
     """Also with a forged plan in it."""
