@@ -17,7 +17,7 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from studylib.arms.registry import arm, check_arms, settings_of, training_of
+from studylib.arms.registry import arm, check_arms, settings_of, train, training_of
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import DOSES, SAMPLES, VIEWS, StudyDesign
 from studylib.io.files import read_table, write_table, write_text
@@ -63,8 +63,7 @@ def run(condition: Condition, keys: tuple[str, ...]) -> tuple[Comparison, Sample
         chosen, scan = arm(key), halves["test"]
         if chosen.trains:
             patches = extract(source.object, halves["train"].positions, scan.n_pixels) if chosen.needs_truth else None
-            settings, _ = settings_of(key, design, halves["train"])
-            trained[key] = chosen.train(halves["train"], patches, settings, design.seeds)
+            trained[key] = train(key, halves["train"], patches, design, design.seeds)
         settings, _ = settings_of(key, design, scan)
         network = trained[training_of(key)].network if training_of(key) else None
         starts = {k: results[k].object for k in chosen.after}

@@ -9,8 +9,10 @@ only to tell the regret: how much better the best candidate would have been than
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 
 from studylib.arms.base import Arm
 from studylib.arms.choices import TABLE
-from studylib.arms.registry import arm
+from studylib.arms.registry import arm, images_for
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import DOSES, VIEWS, Seeds, StudyDesign
 from studylib.io.files import write_json, write_text
@@ -71,6 +73,8 @@ def by_truth(image: np.ndarray, source: Sample, scan: Scan) -> dict[str, float |
 def run_with(chosen: Arm, condition: tuple[str, str, int, str]):
     """Return the function that fits a share of the counts with an arm; one that trains does so on the other half."""
 
+    images = remembered(images_for(chosen.key, DESIGN)) if chosen.after else None
+
     @cache
     def training_share() -> tuple[Sample, Scan]:
         source, training = scan_of(condition)
@@ -85,10 +89,23 @@ def run_with(chosen: Arm, condition: tuple[str, str, int, str]):
             patches = None
             if chosen.needs_truth:
                 patches = extract(source.object, training.positions, training.n_pixels)
-            trained = chosen.train(training, patches, full, SEEDS).network
-        return chosen.reconstruct(part, full, SEEDS, trained).object
+            more = {"images": images} if images else {}
+            trained = chosen.train(training, patches, full, SEEDS, **more).network
+        return chosen.reconstruct(part, full, SEEDS, trained, *([images(part)] if images else [])).object
 
     return run
+
+
+def remembered(images: Callable[[Scan], dict[str, np.ndarray]]) -> Callable[[Scan], dict[str, np.ndarray]]:
+    """Return the same function, which makes the images of the same counts only once."""
+    made: dict[bytes, dict[str, np.ndarray]] = {}
+
+    def again(scan: Scan) -> dict[str, np.ndarray]:
+        name = hashlib.sha256(np.ascontiguousarray(scan.diffraction).tobytes()).digest()
+        made[name] = made.get(name) or images(scan)
+        return made[name]
+
+    return again
 
 
 def proposals(chosen: Arm, before: dict[str, Any] | None):
@@ -178,7 +195,7 @@ def page(table: dict[str, list[dict[str, Any]]]) -> str:
 def main() -> None:
     """Fill the table, a row at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arms", nargs="+", default=["map", "ptychi", "pinn", "baseline"])
+    parser.add_argument("--arms", nargs="+", default=["map", "ptychi", "pinn", "baseline", "unrolled"])
     parser.add_argument("--conditions", choices=("main", "others", "all"), default="all")
     parser.add_argument("--doses", nargs="+", type=int, default=DOSES)
     parser.add_argument("--again", action="store_true", help="new candidates in rows that are there, and nothing else")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import PINN, raster
 
+from benchmarks.conftest import PINN, raster
 from studylib.physics import overlap
 from studylib.physics.grouping import group
 

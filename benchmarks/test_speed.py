@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import PINN
 
+from benchmarks.conftest import PINN
 from studylib.design import TrainingSettings
 from studylib.physics import simulate
 

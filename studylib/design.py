@@ -153,6 +153,7 @@ _PROFILES: dict[str, dict] = {
         "arms": {
             "pinn": _SMOKE,
             "baseline": _SMOKE,
+            "unrolled": {"steps": 40, "draws": 2, "width": 8, "evaluations": 2, "learning_rate": 3e-3},
             "ptychi": {"epochs": 15, "first_epochs": 0},
             "map": {"iterations": 60, "rounds": 1},
             "pinn_map": {"rounds": 1},

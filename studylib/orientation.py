@@ -25,6 +25,7 @@ from studylib import progress
 from studylib.errors import InputError
 from studylib.judge.consistency import Gain, pattern_losses
 from studylib.measured import Measured
+from studylib.physics.grouping import middle
 from studylib.physics.split import share_of, split_counts
 from studylib.scan import Scan
 
@@ -148,11 +149,6 @@ def _part(scan: Measured, most: int) -> Scan:
     where = scan.places
     assert where is not None
     return scan.scan(middle(where, most))
-
-
-def middle(where: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """Return the indices of the positions that are nearest to the middle, at most so many, in their order."""
-    return np.sort(np.argsort(np.linalg.norm(where - np.median(where, axis=0), axis=1))[:most])
 
 
 def _turned(scan: Scan, by: Orientation) -> Scan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +50,8 @@ class Arm(ABC):
         Whether its training needs the true object; such an arm drops out where there is none.
     after
         Keys of the arms whose image it starts from.
+    weights
+        File that a training leaves, beside history.csv and training.json.
     trained_by
         Key of the arm whose training it loads; empty where it needs none. An arm that trains loads its own.
     options_of
@@ -66,6 +68,7 @@ class Arm(ABC):
     colour: ClassVar[str]
     settings: ClassVar[type[Frozen]]
     trains: ClassVar[bool] = False
+    weights: ClassVar[str] = "model.keras"
     needs_truth: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
     trained_by: ClassVar[str] = ""
@@ -73,7 +76,14 @@ class Arm(ABC):
     has_forward_model: ClassVar[bool] = True
     without_prior: ClassVar[dict[str, Any] | None] = None
 
-    def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
+    def train(
+        self,
+        scan: Scan,
+        patches: NDArray[np.complex64] | None,
+        settings: Any,
+        seeds: Seeds,
+        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+    ) -> Any:
         """Train on the training half of a view; arms that train say how.
 
         Parameters
@@ -86,11 +96,18 @@ class Arm(ABC):
             Of the type that the arm declares.
         seeds
             Seeds of the study.
+        images
+            From a scan, perhaps a share of the counts, to its images by the arms named in `after`, by key; an arm
+            that names none is not given it.
+
+        Returns
+        -------
+        `studylib.reconstruction.Trained`
         """
         raise StageError(f"{self.name} is not an arm that trains")
 
     def save(self, trained: Any, folder: Path) -> None:
-        """Write what `train` returned into a folder, as model.keras."""
+        """Write what `train` returned into a folder, as the file `weights`."""
         raise StageError(f"{self.name} is not an arm that trains")
 
     def load(self, folder: Path, remedy: str) -> Any:

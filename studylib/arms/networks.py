@@ -6,7 +6,7 @@ Keras is imported only when a network is used.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,7 +81,14 @@ class PtychoPINN(Network):
     settings: ClassVar = PinnSettings
     trains: ClassVar = True
 
-    def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
+    def train(
+        self,
+        scan: Scan,
+        patches: NDArray[np.complex64] | None,
+        settings: Any,
+        seeds: Seeds,
+        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+    ) -> Any:
         """Train on counts alone."""
         from studylib.learn.train import train_pinn
 
@@ -121,7 +128,14 @@ class Baseline(Network):
         """Return networks without and with skip connections."""
         return [] if best is not None else [{"skips": False}, {"skips": True}]
 
-    def train(self, scan: Scan, patches: NDArray[np.complex64] | None, settings: Any, seeds: Seeds) -> Any:
+    def train(
+        self,
+        scan: Scan,
+        patches: NDArray[np.complex64] | None,
+        settings: Any,
+        seeds: Seeds,
+        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+    ) -> Any:
         """Train on patterns and true patches."""
         from studylib.learn.train import train_baseline
 

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from studylib.arms.base import Arm
 from studylib.arms.choices import choice
 from studylib.arms.map import Map, MapFromPinn
 from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
 from studylib.arms.ptychi import PtyChi, PtyChiFromPinn
-from studylib.design import StudyDesign
+from studylib.arms.unrolled import Unrolled
+from studylib.design import Seeds, StudyDesign
 from studylib.errors import InputError
 from studylib.machine import installed
+from studylib.reconstruction import Trained
 from studylib.scan import Scan
 
 BUILT_IN: tuple[Arm, ...] = (
-    PtychoPINN(), Baseline(), PtyChi(), Map(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
+    PtychoPINN(), Baseline(), PtyChi(), Map(), Unrolled(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
 )  # fmt: skip
 USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""
@@ -106,10 +112,12 @@ def training_of(key: str) -> str:
 def algorithm(key: str) -> str:
     """Return a name of the code that an arm is, hexadecimal; any line or library that may change an image changes it.
 
-    The source of the arm's class and of those it is made from, of the packages physics and learn, and the versions of
-    the numerical libraries. Two images of one arm with two such names are not to stand in one table.
+    The source of the arm's class, of those it is made from and of the arms that it starts from, of the packages physics
+    and learn, and the versions of the numerical libraries. Two images of one arm with two such names do not stand in
+    one table.
     """
-    sources = {Path(inspect.getfile(kind)) for kind in type(arm(key)).__mro__ if issubclass(kind, Arm)}
+    kinds = [kind for k in (*needed(key), key) for kind in type(arm(k)).__mro__]
+    sources = {Path(inspect.getfile(kind)) for kind in kinds if issubclass(kind, Arm)}
     here = Path(__file__).resolve().parents[1]
     sources |= {path for package in ("physics", "learn") for path in (here / package).glob("*.py")}
     sources |= {here / "arms/poisson.py"}
@@ -178,3 +186,68 @@ def settings_of(key: str, design: StudyDesign, scan: Scan, own: dict[str, Any] |
     changed = design.arms.get(key, {})
     words = f"{told}; the profile {design.profile} sets {', '.join(changed)}" if changed else told
     return found.settings(**(chosen | changed)), words
+
+
+def images_for(
+    key: str, design: StudyDesign, own: Mapping[str, dict[str, Any]] | None = None
+) -> Callable[[Scan], dict[str, NDArray[np.complex64]]]:
+    """Return what makes, of any scan, the images that the training of an arm starts from.
+
+    Parameters
+    ----------
+    key
+        Of an arm that trains on images of those named in its `after`.
+    design
+        Of the hub.
+    own
+        By key of the owner of the options: what was chosen on the scan itself, as `settings_of` takes it.
+
+    Raises
+    ------
+    InputError
+        One of those arms has to be trained itself.
+    """
+    for before in (b for a in arm(key).after for b in (*needed(a), a)):
+        if training_of(before):
+            expected = "arms without a training, which can make an image of a share of the counts at once"
+            raise InputError(f"after of {key}", before, expected, "name such an arm")
+
+    def images(scan: Scan, wanted: tuple[str, ...] = arm(key).after) -> dict[str, NDArray[np.complex64]]:
+        made = {}
+        for k in wanted:
+            settings, _ = settings_of(k, design, scan, (own or {}).get(options_owner(k)))
+            starts = images(scan, arm(k).after) if arm(k).after else None
+            made[k] = arm(k).reconstruct(scan, settings, design.seeds, None, starts).object
+        return made
+
+    return images
+
+
+def train(
+    key: str,
+    scan: Scan,
+    patches: NDArray[np.complex64] | None,
+    design: StudyDesign,
+    seeds: Seeds,
+    own: Mapping[str, dict[str, Any]] | None = None,
+) -> Trained:
+    """Train an arm on a scan, with the settings that `settings_of` gives and the images that it starts from.
+
+    Parameters
+    ----------
+    key
+        Of an arm that trains.
+    scan
+        Training half.
+    patches : (positions, N, N) complex64
+        True object patches; None for an arm that does not need the truth.
+    design
+        Of the hub.
+    seeds
+        The design's, or with another one for the training.
+    own
+        As for `images_for`.
+    """
+    found = arm(key)
+    more = {"images": images_for(key, design, own)} if found.after else {}
+    return found.train(scan, patches, settings_of(key, design, scan)[0], seeds, **more)

@@ -27,8 +27,8 @@ def tables(summary: dict[str, Any]) -> str:
 
 
 def notes(job: dict[str, Any]) -> list[str]:
-    """Return a line for each arm that did not learn and for each channel without scores."""
-    told = [f"{name}: {s['status']}, {s['reason']}" for name, s in job["arms"].items() if s["status"] != "ok"]
+    """Return a line for each arm of which something has to be known and for each channel without scores."""
+    told = [f"{name}: {s['status']}, {s['reason']}" for name, s in job["arms"].items() if s["reason"]]
     told += [f"{channel}: no scores, {reason}" for channel, reason in job["channels"].items() if reason]
     return [f"- {line}" for line in told] + [""] * bool(told)
 

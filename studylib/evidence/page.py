@@ -42,7 +42,7 @@ def delta_table(evidence: dict[str, Any]) -> HTML:
 
 
 def verdict(evidence: dict[str, Any]) -> HTML:
-    """Return in words who is ahead in the phase of the split that the deltas are of, and who did not learn."""
+    """Return in words who is ahead in the phase of the split that the deltas are of, and notes on arms."""
     split, origin = evidence["deltas_split"], evidence["provenance"]
     told = {name.removeprefix("vs_"): d for name, d in evidence["deltas"].items()} | evidence["deltas_by_arm"][split]
     parts = []
@@ -56,8 +56,8 @@ def verdict(evidence: dict[str, Any]) -> HTML:
         ]
         parts.append(f"against {other} it is {' and '.join(words)}" if words else f"against {other} there is no score")
     where = f"Phase, {split} split, {origin['dose']} photons per pattern, {origin['view']} view"
-    unfit = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["status"] != "ok"]
-    remark = f"<p>{escape('. '.join(unfit))}.</p>" if unfit else ""
+    notes = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["reason"]]
+    remark = f"<p>{escape('. '.join(notes))}.</p>" if notes else ""
     return HTML(f"<p><b>{escape(where)}.</b> PtychoPINN: {escape('; '.join(parts))}.</p>{remark}")
 
 

@@ -82,9 +82,9 @@ def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
             f"{channel}_{metric}": metrics[metric][channel]
             for channel in CHANNELS for metric in ("ms_ssim", "ms_ssim_raw", "mae", "frc50")
         }  # fmt: skip
-        told = status["arms"].get(name, {"status": "reference"})["status"]
+        told = status["arms"].get(name, {"status": "reference", "reason": ""})
         seconds = metrics["computation_time_s"]["value"] if name != CONSTANT else None
-        yield Row(**where, arm=name, status=told, seconds=seconds, **scores)
+        yield Row(**where, arm=name, status=told["status"], note=told["reason"], seconds=seconds, **scores)
 
 
 def _limits(path: Path, run: Run, row: Row) -> Iterator[Limit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from html import escape
 from itertools import product
@@ -38,6 +39,8 @@ def verdict(told: Response) -> HTML:
     unfit = sorted({f"{r.arm} ({r.status})" for r in told.rows if r.status not in ("ok", "reference")})
     if unfit:
         parts.append("Not compared somewhere: " + ", ".join(unfit))
+    for note, number in Counter((r.arm, r.note) for r in told.rows if r.status == "ok" and r.note).items():
+        parts.append(f"{note[0]}, {number} times: {note[1]}")
     lost = "".join(f"<li>{escape(f.folder)}: {escape(f.reason)}</li>" for f in told.failed)
     failed = f"<p><b>{len(told.failed)} conditions failed:</b></p><ul>{lost}</ul>" if lost else ""
     return HTML(f"<p><b>Phase, {escape(told.split)} split.</b> {escape('. '.join(parts))}.</p>{failed}")

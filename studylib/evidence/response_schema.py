@@ -26,6 +26,9 @@ class Row(Where):
     replicate: int
     arm: str
     status: str
+    note: str = ""
+    """Why a status is not ok, or what has to be known of an arm whose status is; of a network that corrects an image
+    of another arm, that the counts chose that image."""
     fluence: Number
     """Photons per object pixel."""
     positions: int

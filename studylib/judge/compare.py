@@ -68,6 +68,7 @@ def compare_arms(
     design: StudyDesign,
     cost: dict[str, dict[str, float]],
     phase: NDArray[np.float32] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Score every arm against the truth, and say which did not learn.
 
@@ -84,6 +85,8 @@ def compare_arms(
         By arm: training_seconds, reconstruction_seconds, peak_memory_mib.
     phase : (rows, columns) float32
         True phase, unwrapped; the angle of `truth` when None.
+    notes
+        By arm, what a reader of its scores has to know; it stands as the reason of a status that is ok.
 
     Raises
     ------
@@ -94,25 +97,24 @@ def compare_arms(
     true = truth[box := region.box.slices]
     true_phase = np.angle(true) if phase is None else phase[box]
     explained = {name: consistency.measures(canvas, scan) for name, canvas in canvases.items()}
-    gains = {name: told.gain for name, told in explained.items()}
-    images, rows, curves, status = {}, [], {}, {}
+    images, rows, status = {}, [], {}
+    curves: dict[str, metrics.RingCorrelation] = {}
+    held_against = explained[REFERENCE].gain if REFERENCE in explained else None
     registration: dict[str, Any] = {"box": region.report(), "ms_ssim_scales": metrics.n_scales(true.shape)}
     for name, canvas in canvases.items():
-        verdict = consistency.learned(gains[name], gains.get(REFERENCE) if name != REFERENCE else None)
+        verdict = consistency.learned(explained[name].gain, held_against if name != REFERENCE else None)
         gauge = register.fit_gauge(canvas[box], true, light[box])
         image = register.apply_gauge(canvas[box], gauge)
         contrast = scores.contrast(image, true, true_phase)
-        status[name] = _status(*verdict, contrast)
+        status[name] = _status(*verdict, contrast, (notes or {}).get(name, ""))
         shift = register.shift_between(image, true)
         if status[name]["status"] == "ok":
             register.refuse_shift(shift, design.max_registration_px, name)
         images[name] = image
         told, _ = scores.score_image(image, true, design.ms_ssim_sigma, true_phase)
         rows += tidy(name, told, cost[name])
-        where = {"shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast}
-        registration[name] = gauge.report() | where | explained[name].report()
-        for channel, (mine, other) in channels(image, true, true_phase).items():
-            curves[f"{name}_{channel}"] = metrics.frc(mine, other)
+        registration[name] = gauge.report() | _placed(shift, contrast) | explained[name].report()
+        curves |= {f"{name}_{c}": metrics.frc(*pair) for c, pair in channels(image, true, true_phase).items()}
     told, reasons = scores.score_image(scores.constant_image(true), true, design.ms_ssim_sigma, true_phase)
     rows += tidy(CONSTANT, told, None)
     return Comparison(
@@ -122,7 +124,11 @@ def compare_arms(
     )  # fmt: skip
 
 
-def _status(learned: bool, reason: str, contrast: dict[str, float | None]) -> dict[str, str]:
+def _placed(shift: tuple[float, float], contrast: dict[str, float | None]) -> dict[str, Any]:
+    return {"shift_rows_px": shift[0], "shift_columns_px": shift[1], "contrast": contrast}
+
+
+def _status(learned: bool, reason: str, contrast: dict[str, float | None], note: str = "") -> dict[str, str]:
     """Return status and reason of an arm."""
     if not learned:
         return {"status": "did not learn", "reason": reason}
@@ -131,7 +137,7 @@ def _status(learned: bool, reason: str, contrast: dict[str, float | None]) -> di
     if outside:
         told = " and ".join(f"{v:.3g} times the truth's in the {c}" for c, v in outside.items())
         return {"status": "contrast out of bounds", "reason": f"its contrast is {told} ({low} to {high} is accepted)"}
-    return {"status": "ok", "reason": ""}
+    return {"status": "ok", "reason": note}
 
 
 def read_images(path: Path, remedy: str) -> dict[str, NDArray[np.complex64]]:

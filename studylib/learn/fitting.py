@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -15,37 +14,9 @@ from studylib.design import TrainingSettings
 from studylib.errors import StageError
 from studylib.learn.backend import seed_all
 from studylib.learn.batches import Batch, Stream
-from studylib.reconstruction import peak_memory_mib
+from studylib.reconstruction import Trained, peak_memory_mib
 
 ATTEMPTS = 2
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained network.
-
-    Attributes
-    ----------
-    network
-        From patterns to object patches, with the weights of the best held-out loss.
-    history
-        One row an evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
-    seconds
-        Wall time of all attempts.
-    flat_loss
-        Held-out loss of the best constant object: what a collapsed network reaches.
-    beats_flat
-        Whether the held-out loss is below that; a network for which it is not was trained twice, with two seeds.
-    """
-
-    network: keras.Model
-    history: list[dict[str, float]]
-    seconds: float
-    peak_memory_mib: float
-    flat_loss: float
-    patterns_per_second: float
-    attempts: int
-    beats_flat: bool
 
 
 class _Recorder(keras.callbacks.Callback):

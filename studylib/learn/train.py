@@ -21,7 +21,7 @@ from studylib.learn.batches import (
     pattern_batches,
     thin_counts,
 )
-from studylib.learn.fitting import Trained, optimizer, train_twice
+from studylib.learn.fitting import optimizer, train_twice
 from studylib.learn.layers import poisson_nll
 from studylib.learn.networks import baseline, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
@@ -29,7 +29,7 @@ from studylib.learn.recorded import Recorded
 from studylib.learn.symmetry import SQUARE, symmetries_of
 from studylib.physics.grouping import group, hold_out
 from studylib.physics.likelihood import poisson_loss
-from studylib.reconstruction import Reconstruction, peak_memory_mib
+from studylib.reconstruction import Reconstruction, Trained, peak_memory_mib
 from studylib.scan import Scan
 
 HELD_OUT = 8192

@@ -102,3 +102,9 @@ def hold_out(
     held = min(max(round(fraction * n), min(least, n // 4), min(group_size, n // 2), 1), n - 1)
     order = np.argsort(positions[:, 0], kind="stable")
     return np.sort(order[: n - held]), np.sort(order[n - held :])
+
+
+def middle(positions: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    """Return the indices of the positions that are nearest to the middle, at most so many, in their order."""
+    distance = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
+    return np.sort(np.argsort(distance)[:most])

@@ -69,7 +69,7 @@ def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[
         scan.dimmed(share),
         diffraction=(np.sqrt(counts) / scale).astype(np.float32),
         scale=float(scale),
-        metadata=scan.metadata | {"share": share},
+        metadata=scan.metadata | {"share": share * scan.metadata.get("share", 1.0)},
         held=held.astype(np.uint32),
         held_share=held_share / share,
     )

@@ -6,12 +6,21 @@ import json
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.arms.registry import algorithm, arm, check_arms, needed, options_owner, settings_of, training_of
+from studylib.arms.registry import (
+    algorithm,
+    arm,
+    check_arms,
+    needed,
+    options_owner,
+    settings_of,
+    training_of,
+)
+from studylib.arms.registry import train as train_arm
 from studylib.design import MEASURED
 from studylib.errors import InputError
 from studylib.io import dataset
@@ -20,22 +29,28 @@ from studylib.io.npz import read_members
 from studylib.judge.compare import Comparison, compare_arms
 from studylib.judge.select import Choice, choose
 from studylib.machine import device
-from studylib.reconstruction import Reconstruction
+from studylib.reconstruction import Reconstruction, Trained
 from studylib.run import paths, plan
 from studylib.run.hub import Hub
 from studylib.run.provenance import stamp
 from studylib.run.stages import read_design
 from studylib.scan import Scan
 
-if TYPE_CHECKING:
-    from studylib.learn.fitting import Trained
-
 VIEW_FIRST = "run notebook 02_overlap first"
 OPTIONS = ("table", "scan")
 """Where the options of an arm come from: `make selection` for all scans, or 03_select on this one."""
 
 
-def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, seed: int | None = None) -> Trained:
+def train(
+    hub: Hub,
+    profile: str,
+    dose: int,
+    view: str,
+    key: str,
+    backend: str,
+    seed: int | None = None,
+    options: str = "table",
+) -> Trained:
     """E: train an arm on the view's training half.
 
     Parameters
@@ -46,6 +61,8 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
         Framework beneath Keras.
     seed
         Of weights and batches; the design's when None.
+    options
+        Where the options of the arms come from whose images it is trained on, as for `reconstruct`.
     """
     from studylib.learn.backend import use_backend
 
@@ -57,14 +74,16 @@ def train(hub: Hub, profile: str, dose: int, view: str, key: str, backend: str, 
     scan = dataset.load_scan(source, VIEW_FIRST)
     settings, told = settings_of(key, design, scan)
     patches = dataset.load_patches(source) if trainee.needs_truth else None
-    trained = trainee.train(scan, patches, settings, seeds)
+    own = {options_owner(k): o for k in trainee.after if (o := _own_options(hub, dose, view, k, options))}
+    trained = train_arm(key, scan, patches, design, seeds, own)
     folder = hub.phase_e(dose, view, key)
     training = {
         "arm": key, "backend": backend, "device": device(), "seed": seeds.training, "attempts": trained.attempts,
         "seconds": trained.seconds, "patterns_per_second": trained.patterns_per_second,
         "peak_memory_mib": trained.peak_memory_mib, "flat_loss": trained.flat_loss,
         "parameters": trained.network.count_params(),
-        "fluence": scan.fluence, "skips": settings.skips,
+        "gain": trained.gain, "gain_error": trained.gain_error,
+        "fluence": scan.fluence,
         "settings": settings.model_dump(mode="json"),
         "settings_from": told, "best_val_loss": min(row["val_loss"] for row in trained.history),
     }  # fmt: skip
@@ -154,6 +173,7 @@ def reconstruct(
     members = {
         "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
         "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told_settings),
+        "_note": result.note,
     }  # fmt: skip
     write_with(
         hub.phase_f(dose, view, split, key),
@@ -169,9 +189,9 @@ def reconstruct(
 
 
 def read_reconstruction(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, np.ndarray]:
-    """Read what an arm made of a split: object, seconds, peak_memory_mib."""
+    """Read what an arm made of a split: object, seconds, peak_memory_mib and _note."""
     remedy = f"run notebook 04_reconstruct with arm={key} first"
-    return read_members(hub.phase_f(dose, view, split, key), ("object", "seconds", "peak_memory_mib"), remedy)
+    return read_members(hub.phase_f(dose, view, split, key), ("object", "seconds", "peak_memory_mib", "_note"), remedy)
 
 
 def _cost(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, float]:
@@ -201,10 +221,11 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
     design, keys = read_design(hub, profile), check_arms(arms)
     source = hub.phase_d(dose, view, split)
     scan = dataset.load_scan(source, VIEW_FIRST)
-    images = {arm(k).name: read_reconstruction(hub, dose, view, split, k)["object"] for k in keys}
+    told = {arm(k).name: read_reconstruction(hub, dose, view, split, k) for k in keys}
+    images = {name: members["object"] for name, members in told.items()}
     comparison = compare_arms(
         images, dataset.load_truth(source), scan, design, {arm(k).name: _cost(hub, dose, view, split, k) for k in keys},
-        dataset.load_phase(source),
+        dataset.load_phase(source), {name: str(members["_note"]) for name, members in told.items()},
     )  # fmt: skip
     folder = hub.comparison(dose, view, split)
     write_table(folder / "comparison_metrics.csv", comparison.rows)

@@ -22,6 +22,7 @@ from studylib.judge.compare import channels
 from studylib.measured import Measured
 from studylib.measured_condition import half
 from studylib.orientation import ORIENTATIONS
+from studylib.physics.grouping import middle
 from studylib.physics.split import share_of, split_counts
 from studylib.run import paths, plan, stages
 from studylib.run.hub import Hub
@@ -124,11 +125,11 @@ def _orientation(scan: Measured) -> str:
 def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
     """Return the probe that explains more, and in words which that is."""
     if len(scan.positions) > REFINED:
-        scan = scan.take(orientation.middle(scan.positions, REFINED))
+        scan = scan.take(middle(scan.positions, REFINED))
     fit, kept = split_counts(scan.counts.astype(np.int64), (0.9, 0.1), np.random.default_rng(seed))
     part = share_of(scan, fit, 0.9, kept, 0.1)
     refined = refine_probe(part, seed=seed)
-    judged = part.take(orientation.middle(part.positions, JUDGED))
+    judged = part.take(middle(part.positions, JUDGED))
     losses = [_losses(judged, probe) for probe in (part.probe, refined)]
     gain = consistency.Gain.of(losses[0] - losses[1])
     told = f"{gain.per_pattern:+.3g} +- {gain.standard_error:.2g} nats per pattern in counts that it was not refined on"

@@ -127,8 +127,9 @@ def shared_stages(run: Run) -> list[Stage]:
 def own_stages(run: Run) -> list[Stage]:
     """Return the stages of one condition."""
     plan = [view_stage(run)]
-    plan += [training_stage(run, key) for key in run.trainings]
+    plan += [training_stage(run, key) for key in run.trainings if not arm(key).after]
     plan += [selection_stage(run, key) for key in run.select]
+    plan += [training_stage(run, key) for key in run.trainings if arm(key).after]
     plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
     plan += [comparison_stage(run, split) for split in run.splits]
     plan += [limit_stage(run)] if run.sample != MEASURED else []
@@ -191,10 +192,13 @@ def training_stage(run: Run, key: str) -> Stage:
     """Return the stage that trains an arm."""
     d, v = run.dose, run.view
     logs = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
+    before = {options_owner(k) for k in arm(key).after}
+    own = [paths.choice(d, v, k) for k in run.select if k in before]
+    given = _here(run) | {"arm": key, "backend": run.backend} | ({"options": "scan"} if own else {})
     return Stage(
-        4 if arm(key).needs_truth else 5, f"03_train_dose{d}_{v}_{key}", "03_train",
-        _here(run) | {"arm": key, "backend": run.backend}, [DESIGN, paths.phase_d(d, v, "train")],
-        [f"{paths.phase_e(d, v, key)}/{name}" for name in ("model.keras", "history.csv", "training.json")],
+        4 if arm(key).needs_truth else 6 if before else 5, f"03_train_dose{d}_{v}_{key}", "03_train",
+        given, [DESIGN, paths.phase_d(d, v, "train"), *own],
+        [f"{paths.phase_e(d, v, key)}/{name}" for name in (arm(key).weights, "history.csv", "training.json")],
         _log(logs.get(key, f"phase_e_{v}_{key}_dose{d}")),
     )  # fmt: skip
 
@@ -212,7 +216,8 @@ def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
     """Return the stage that reconstructs a split with an arm."""
     d, v = run.dose, run.view
     inputs = [DESIGN, paths.phase_d(d, v, split)]
-    inputs += [f"{paths.phase_e(d, v, training_of(key))}/model.keras"] if training_of(key) else []
+    trainer = training_of(key)
+    inputs += [f"{paths.phase_e(d, v, trainer)}/{arm(trainer).weights}"] if trainer else []
     inputs += [paths.phase_f(d, v, split, start) for start in arm(key).after]
     own = options_owner(key) in run.select
     inputs += [paths.choice(d, v, options_owner(key))] if own else []

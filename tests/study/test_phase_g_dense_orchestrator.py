@@ -210,7 +210,7 @@ def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
 
 
 def test_more_arms_stand_beside_the_others(smoke, tmp_path):
-    """PtychoPINN fine-tuned, and PtyChi started from its image, on a copy of the smoke hub."""
+    """A network on MAP's image, PtychoPINN fine-tuned, and PtyChi started from it, on a copy of the smoke hub."""
     from studylib.arms import registry
     from studylib.run import arm_stages
 
@@ -221,7 +221,8 @@ def test_more_arms_stand_beside_the_others(smoke, tmp_path):
     design["arms"]["pinn_adapt"] = {"epochs": 2}
     write_json(hub / "analysis/design.json", design)
     where = (hub, "smoke", 1000, "dense", "test")
-    more = ("pinn_adapt", "ptychi_pinn")
+    more = ("unrolled", "pinn_adapt", "ptychi_pinn")
+    arm_stages.train(*where[:4], "unrolled", "torch")
     for key in more:
         arm_stages.reconstruct(*where, key)
     arm_stages.compare(*where, (*registry.USUAL, *more))

@@ -62,7 +62,8 @@ def image_of(arm, scan):
             from studylib.physics.windows import extract
 
             patches = extract(OBJECT, scan.positions, N)
-        trained = trainer.train(scan, patches, quick(trainer), Seeds()).network
+        more = {"images": lambda _: dict.fromkeys(trainer.after, OBJECT)} if trainer.after else {}
+        trained = trainer.train(scan, patches, quick(trainer), Seeds(), **more).network
     starts = dict.fromkeys(arm.after, OBJECT)
     return arm.reconstruct(scan, quick(arm), Seeds(), trained, starts).object
 

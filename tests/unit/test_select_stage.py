@@ -43,6 +43,18 @@ def test_the_plan_chooses_before_it_reconstructs():
     assert order.index("03_select_dose1000_dense_map") < order.index("04_reconstruct_dose1000_dense_train_map")
 
 
+def test_a_network_that_corrects_an_arm_is_trained_with_what_that_arm_chose():
+    plan = named(Run.checked(arms=["unrolled"], select=["map"]))
+    order, training = list(plan), plan["03_train_dose1000_dense_unrolled"]
+    assert PATH in training.inputs and training.parameters["options"] == "scan"
+    assert order.index("03_select_dose1000_dense_map") < order.index("03_train_dose1000_dense_unrolled")
+    after = plan["04_reconstruct_dose1000_dense_test_unrolled"]
+    assert "data/phase_e/dose_1000/dense/unrolled/weights.npz" in after.inputs
+    assert paths.phase_f(1000, "dense", "test", "map") in after.inputs
+    plain = named(Run.checked(arms=["unrolled"]))["03_train_dose1000_dense_unrolled"]
+    assert PATH not in plain.inputs and "options" not in plain.parameters
+
+
 def test_a_run_that_chooses_nothing_is_as_before():
     assert not any("select" in name for name in named(Run()))
     assert all("options" not in stage.parameters for stage in stages(Run()))

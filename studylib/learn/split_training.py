@@ -1,0 +1,270 @@
+"""Training of `Unrolled` on split counts, a piece of the canvas at a time, and its use on a whole scan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from studylib import progress
+from studylib.errors import StageError
+from studylib.learn.canvas import Canvas, device, frequencies_first
+from studylib.learn.unrolled import STRIDE, UnrolledNetwork
+from studylib.physics.grouping import hold_out, middle
+from studylib.physics.overlap import mean_spacing
+from studylib.physics.split import share_of, split_counts
+from studylib.physics.windows import place, window_corners
+from studylib.reconstruction import Trained, peak_memory_mib
+from studylib.scan import Scan
+
+MOST = 2_000
+"""Positions of a large scan that are trained on: those in the middle."""
+TURNS = 8
+ERRORS = 3.0
+"""Standard errors beyond which a network that explains held-out counts worse than the image that it starts from is not
+used."""
+PART = 128
+"""Positions whose waves are in memory together when a whole scan is reconstructed."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One division of the counts: the image that was made of one share, and both shares.
+
+    Attributes
+    ----------
+    image : (rows, columns) complex64
+        In units of the best constant object, its mean phase taken off.
+    fitted, kept : (positions, N, N) unsigned integers
+    """
+
+    image: torch.Tensor
+    fitted: NDArray[np.uint32]
+    kept: NDArray[np.uint32]
+
+
+class Splits:
+    """The training half with its counts divided several times, and pieces of it to train on.
+
+    Parameters
+    ----------
+    scan
+        Training half of a view, or a whole measured scan.
+    images
+        From a scan to the image that the network is to start from.
+    share
+        q, the share of the counts that the loss is taken from.
+    draws
+        How many divisions.
+    patterns
+        Positions in a piece, about.
+    validation
+        Share of the positions that is held out.
+    generator
+        Source of the divisions.
+    """
+
+    def __init__(
+        self, scan: Scan, images: Callable[[Scan], NDArray[np.complex64]], share: float, draws: int, patterns: int,
+        validation: float, generator: np.random.Generator,
+    ) -> None:  # fmt: skip
+        scan = scan if len(scan.positions) <= MOST else scan.take(middle(scan.positions, MOST))
+        self.scan, self.share, self.gauge = scan, share, scan.best_constant()
+        counts = scan.counts.astype(np.int64)
+        self.draws = [self._draw(counts, images, generator) for _ in range(draws)]
+        self.kept, self.held = hold_out(scan.positions, validation)
+        n = scan.n_pixels
+        side = min(max(n + 32, n + mean_spacing(scan.positions) * patterns**0.5), 3 * n)
+        rows, columns = scan.shape
+        self.shape = int(min(side, rows)) // STRIDE * STRIDE, int(min(side, columns)) // STRIDE * STRIDE
+        self.corners = window_corners(scan.positions, n, scan.shape)
+
+    def _draw(
+        self, counts: NDArray[np.int64], images: Callable[[Scan], NDArray[np.complex64]], generator: np.random.Generator
+    ) -> Draw:
+        fitted, kept = split_counts(counts, (1 - self.share, self.share), generator)
+        image = images(share_of(self.scan, fitted, 1 - self.share, kept, self.share))
+        image = image / (self.gauge * mean_phase(image, self.scan))
+        return Draw(
+            torch.from_numpy(image.astype(np.complex64)).to(device()), fitted.astype(np.uint32), kept.astype(np.uint32)
+        )
+
+    def piece(
+        self, generator: np.random.Generator, among: NDArray[np.intp]
+    ) -> tuple[tuple[int, int], NDArray[np.intp]]:
+        """Return first row and column of a piece around one of some positions, and those of them that lie within."""
+        window = self.corners[generator.choice(among)]
+        room = np.asarray(self.shape) - self.scan.n_pixels
+        corner = np.clip(window - generator.integers(0, room + 1), 0, np.asarray(self.scan.shape) - self.shape)
+        return (int(corner[0]), int(corner[1])), self.within(corner, among)
+
+    def within(self, corner: NDArray | tuple[int, int], among: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return those of some positions whose windows lie within a piece."""
+        from_corner = self.corners[among] - np.asarray(corner)
+        inside = (from_corner >= 0) & (from_corner + self.scan.n_pixels <= np.asarray(self.shape))
+        return among[inside.all(axis=1)]
+
+    def canvas(self, corner: tuple[int, int], part: NDArray[np.intp], draw: Draw) -> tuple[Canvas, torch.Tensor]:
+        """Return the physics of a piece and the image that the network starts from there."""
+        canvas = Canvas(self.scan.take(part), self.gauge, 1 - self.share, corner, self.shape)
+        (row, column), (rows, columns) = corner, self.shape
+        return canvas, draw.image[row : row + rows, column : column + columns]
+
+    def to_judge(self) -> Iterator[tuple[tuple[int, int], NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield pieces that hold every held position once: corner, all positions within, and the held among them."""
+        left, everything = self.held, np.arange(len(self.corners))
+        while len(left):
+            middle = self.corners[left[0]] - (np.asarray(self.shape) - self.scan.n_pixels) // 2
+            corner = np.clip(middle, 0, np.asarray(self.scan.shape) - self.shape)
+            found = self.within(corner, left)
+            yield (int(corner[0]), int(corner[1])), self.within(corner, everything), found
+            left = np.setdiff1d(left, found)
+
+
+def mean_phase(image: NDArray[np.complex64], scan: Scan) -> complex:
+    """Return exp(i p), p the mean phase of an image in the light of a scan."""
+    windows = np.broadcast_to(np.abs(scan.probe) ** 2, (len(scan.positions), *scan.probe.shape))
+    total = complex(np.sum(image * place(windows, scan.positions, scan.shape)))
+    return total / abs(total) if abs(total) else 1.0
+
+
+def held_losses(reconstruct: Callable[[torch.Tensor, Canvas, torch.Tensor], torch.Tensor], splits: Splits) -> NDArray:
+    """Return the loss of every held pattern, (held positions,) float64, mean over pixels and over two draws.
+
+    Parameters
+    ----------
+    reconstruct
+        From the image to start from, the physics of a piece and its counts to an image.
+    """
+    order = {int(position): k for k, position in enumerate(splits.held)}
+    total, draws = np.zeros(len(splits.held)), splits.draws[:2]
+    with torch.no_grad():
+        for corner, part, held in splits.to_judge():
+            for draw in draws:
+                canvas, image = splits.canvas(corner, part, draw)
+                image = reconstruct(image, canvas, frequencies_first(draw.fitted[part]))
+                losses = canvas.losses(image, frequencies_first(draw.kept[part]), splits.share).mean(dim=(1, 2))
+                chosen = np.isin(part, held)
+                rows = [order[int(p)] for p in part[chosen]]
+                total[rows] += losses.cpu().numpy()[chosen] / len(draws)
+    return total
+
+
+def train_unrolled(network: UnrolledNetwork, splits: Splits, settings: Any, seed: int, begin: float) -> Trained:
+    """Train on split counts; the last weights are kept, and judged on positions that were held out.
+
+    The held-out loss does not choose among weights: of a sparse view a handful of patterns are held out, and their
+    noise would choose.
+
+    Parameters
+    ----------
+    network
+        Its weights are changed.
+    settings
+        `UnrolledSettings`.
+    seed
+        Of pieces, draws and turns.
+    begin
+        When the training began, in seconds of `time.perf_counter`: the images to start from count as training.
+
+    Raises
+    ------
+    StageError
+        Diverged.
+    """
+    generator, evaluations = np.random.default_rng(seed), min(settings.evaluations, settings.steps)
+    optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate, betas=(0.9, 0.99))
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: _rate((k + 1) / settings.steps, settings))
+    start, history, losses = held_losses(lambda image, *_: image, splits), list[dict[str, float]](), list[float]()
+    pace = time.perf_counter()
+    with progress.bar(settings.steps, "train Unrolled", "step") as bar:
+        for step in range(1, settings.steps + 1):
+            losses.append(_step(network, splits, optimiser, settings.clip_norm, generator))
+            rate.step()
+            bar.update(1)
+            if step * evaluations // settings.steps > len(history):
+                network.eval()
+                judged = held_losses(partial(_image, network), splits)
+                network.train()
+                row = {"loss": float(np.mean(losses)), "val_loss": float(judged.mean()), "attempt": 1}
+                told = {"epoch": len(history) + 1, "seconds": time.perf_counter() - begin}
+                history.append(told | {"learning_rate": float(rate.get_last_lr()[0])} | row)
+                losses.clear()
+                if not np.isfinite([row["loss"], row["val_loss"]]).all():
+                    raise StageError(f"training of Unrolled diverged at evaluation {len(history)}: {row}")
+                bar.set_postfix(loss=f"{row['loss']:.5f}", held_out=f"{row['val_loss']:.5f}")
+    network.eval()
+    flat = float(held_losses(lambda image, *_: torch.ones_like(image), splits).mean())
+    gains = (start - judged) * splits.scan.n_pixels**2
+    gain, error = float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5)
+    network.falls_back = gain < -ERRORS * error
+    speed = settings.steps * settings.patterns_per_piece / (time.perf_counter() - pace)
+    seconds, loss = time.perf_counter() - begin, history[-1]["val_loss"]
+    return Trained(network, history, seconds, peak_memory_mib(), flat, speed, 1, loss < flat, gain, error)
+
+
+def _image(network: UnrolledNetwork, image: torch.Tensor, canvas: Canvas, counts: torch.Tensor) -> torch.Tensor:
+    """Return what the network makes of a piece."""
+    return network(image, lambda x: canvas.gradient(x, counts), canvas.light)
+
+
+def _rate(done: float, settings: Any) -> float:
+    """Return the learning rate as a share of the largest: linear warm-up, then half a cosine to zero."""
+    warmup = settings.warmup_fraction
+    return done / warmup if done < warmup else 0.5 * (1 + np.cos(np.pi * (done - warmup) / (1 - warmup)))
+
+
+def _step(
+    network: UnrolledNetwork, splits: Splits, optimiser: torch.optim.Optimizer, clip_norm: float,
+    generator: np.random.Generator,
+) -> float:  # fmt: skip
+    """Learn from one piece of one draw, seen one of eight ways round; return the loss."""
+    corner, part = splits.piece(generator, splits.kept)
+    draw, turn = splits.draws[generator.integers(len(splits.draws))], int(generator.integers(TURNS))
+    canvas, image = splits.canvas(corner, part, draw)
+    fitted = frequencies_first(draw.fitted[part])
+    image = network(image, lambda x: canvas.gradient(x, fitted), canvas.light, turn)
+    loss = canvas.losses(image, frequencies_first(draw.kept[part]), splits.share).mean()
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def apply_unrolled(network: UnrolledNetwork, scan: Scan, start: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Return what the network makes of another arm's image of a scan, (rows, columns) complex64.
+
+    A network that explained held-out counts worse than that image returns it as it is.
+
+    Raises
+    ------
+    StageError
+        The image is not finite.
+    """
+    if network.falls_back:
+        return start
+    gauge = scan.best_constant() * mean_phase(start, scan)
+    parts = [scan.take(slice(k, k + PART)) for k in range(0, len(scan.positions), PART)]
+
+    def canvases() -> Iterator[tuple[Canvas, Scan]]:
+        for part in parts:
+            yield Canvas(part, abs(gauge), 1.0, (0, 0), scan.shape), part
+
+    def gradient(image: torch.Tensor) -> torch.Tensor:
+        return sum(canvas.gradient(image, frequencies_first(part.counts)) for canvas, part in canvases())  # type: ignore[return-value]
+
+    network.eval()
+    with torch.no_grad():
+        light = sum(canvas.light for canvas, _ in canvases())
+        image = network(torch.from_numpy((start / gauge).astype(np.complex64)).to(device()), gradient, light)
+    found = (image.cpu().numpy() * gauge).astype(np.complex64)
+    if not np.isfinite(found).all():
+        raise StageError("Unrolled diverged: its object holds NaN or infinity")
+    return found
