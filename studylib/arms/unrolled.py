@@ -29,9 +29,9 @@ class UnrolledSettings(Frozen):
 
     unrolled: int = Field(2, ge=1)
     """Physics steps, each with a learned one."""
-    width: int = Field(24, ge=4)
+    width: int = Field(16, ge=4)
     """Feature maps at the first scale of each learned step; the next have twice as many."""
-    thinning: float = Field(0.2, gt=0, lt=1)
+    thinning: float = Field(0.4, gt=0, lt=1)
     """q: share of the counts that the loss is taken from; image and gradient are made of the others."""
     draws: int = Field(4, ge=1)
     """Divisions of the counts; each costs an image of the arm that this one starts from."""
@@ -131,8 +131,8 @@ class Unrolled(Arm):
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
         """Return shares of the counts to learn from, then a wider network."""
         if best is None:
-            return [{"thinning": share} for share in (0.1, 0.2, 0.4)]
-        return [{**best, "width": 32}]
+            return [{"thinning": share} for share in (0.2, 0.4)]
+        return [{**best, "unrolled": 3}, {**best, "width": 24}]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns that its physics step expects."""
