@@ -44,7 +44,7 @@ def stages(said: str) -> list[str]:
 
 def kinds(names: list[str]) -> dict[str, int]:
     """Return how many stages of each kind ran."""
-    return dict(sorted(Counter(re.search(r"\d\d_[a-z]+", name)[0] for name in names).items()))
+    return dict(sorted(Counter(re.match(r"\d\d_[a-z]+", name.rpartition("/")[2])[0] for name in names).items()))
 
 
 def main() -> None:
