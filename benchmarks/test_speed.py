@@ -129,7 +129,9 @@ def test_first_prediction(benchmark, rate, scan, gridsize):
     rate(len(scan.positions) * gridsize**2)
 
 
-@pytest.mark.parametrize(("key", "few"), [("ptychi", {"epochs": 5}), ("map", {"iterations": 5, "rounds": 1})])
+@pytest.mark.parametrize(
+    ("key", "few"), [("ptychi", {"epochs": 5}), ("map", {"iterations": 5, "rounds": 1})], ids=["ptychi", "map"]
+)
 def test_iteration(benchmark, rate, scan, key, few):
     """Five epochs or iterations, set-up included."""
     from studylib.arms.registry import arm

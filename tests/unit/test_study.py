@@ -127,3 +127,11 @@ def test_every_condition_of_a_base_holds_it(tmp_path):
     for folder in study.conditions():
         kept = tmp_path / "study" / folder / "data/base/base.npz"
         assert kept.is_symlink() and kept.read_bytes() == b"a base" and not os.path.isabs(os.readlink(kept))
+
+
+def test_the_stages_of_a_study_are_counted_by_their_kind():
+    """A folder is named after its dose and view: 100000_dense is no stage."""
+    from benchmarks.study_speed import kinds
+
+    names = ["leaves_zone-plate_r0/dose_100000_dense/02_overlap_dose100000_dense", "07_response", "x/00_design"]
+    assert kinds(names) == {"00_design": 1, "02_overlap": 1, "07_response": 1}
