@@ -18,7 +18,7 @@ MEMORY = {
 measured scan, which reconstructs."""
 SECONDS = {
     "00_design": 2, "01_generate": 8, "01_reference": 400, "01_measured": 400, "01_ceiling": 200,
-    "02_overlap": 3, "03_train": 90, "03_select": 700, "04_reconstruct": 640, "05_compare": 17,
+    "02_overlap": 3, "03_train": 350, "03_select": 700, "04_reconstruct": 640, "05_compare": 17,
     "05_limit": 300, "06_evidence": 4,
 }  # fmt: skip
 """Wall time of each notebook, start of its kernel included, the arm and condition that need longest."""
