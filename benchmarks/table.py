@@ -98,8 +98,8 @@ def study(told: dict) -> str:
         lines.append("| " + " | ".join([text, *(str(c or "-") for c in counts), str(sum(counts))]) + " |")
     lines += [
         "",
-        "What conditions share, the design of a replicate and the photons of a dose, is made once; the first time counts",
-        "it again in the folder of each condition, where it is only recorded.",
+        "What conditions share, the design of a replicate and the photons of a dose, is made once; the first time",
+        "counts it again in the folder of each condition, where it is only recorded.",
         "",
         "What ran after the byte was changed: " + ", ".join(f"`{s}`" for s in told["changed_stages"]) + ".",
         "",
