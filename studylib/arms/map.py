@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,9 @@ class MapSettings(Frozen):
     """The solver ends with the first round that lowers the objective by less than this, in nats per object pixel."""
     rate: float = Field(0.05, gt=0)
     """First step of Adam in a round, in units of the object's modulus; it decays to zero as a cosine."""
+    coarse: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Spacings, pixels, of grids on which slow waves of phase and log amplitude are fitted beside the pixels, in the
+    first round; none: pixels alone."""
     tolerance: float = Field(1e-6, ge=0)
     """A round ends when the objective falls by less than this share of its whole fall within ten iterations."""
 
@@ -97,7 +100,7 @@ def solve(
     losses = list[float]()
     for number in range(settings.rounds):
         shown = name if number == 0 else f"{name}, round {number + 1}"
-        told, objective = _round(likelihood, image, settings, settings.tv * scan.fluence**0.5, shown)
+        told, objective = _round(likelihood, image, settings, settings.tv * scan.fluence**0.5, shown, number == 0)
         losses += told
         if objective[0] - min(objective[-10:]) < settings.least_gain * image[..., 0].numel():
             break
@@ -108,12 +111,17 @@ def solve(
 
 
 def _round(
-    likelihood: Likelihood, image: torch.Tensor, settings: MapSettings, weight: float, name: str
+    likelihood: Likelihood, image: torch.Tensor, settings: MapSettings, weight: float, name: str, first: bool
 ) -> tuple[list[float], list[float]]:
     """Descend once with a step that decays to zero; return loss per value and objective of every iteration."""
     import torch
 
-    optimiser = torch.optim.Adam([image], settings.rate)
+    fields = None
+    if settings.coarse and first:
+        from studylib.arms.coarse import CoarseFields
+
+        fields = CoarseFields(likelihood.scan.shape, settings.coarse, likelihood.lit())
+    optimiser = torch.optim.Adam([image, *(fields.grids if fields else [])], settings.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     losses, objective = list[float](), list[float]()
     with progress.bar(settings.iterations, name, "iteration") as bar:
@@ -124,7 +132,11 @@ def _round(
                 prior, slope = total_variation(image, weight * settings.amplitude_tv, weight)
                 gradient += slope
             image.grad = gradient
+            if fields:
+                fields.set_gradients(image, gradient)
             optimiser.step()
+            if fields:
+                fields.multiply(image)
             schedule.step()
             losses.append(loss / likelihood.n_values)
             objective.append(loss + prior)
@@ -166,11 +178,12 @@ class Map(Arm):
         return Reconstruction(image, np.array(losses), time.perf_counter() - begin, peak_memory_mib())
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return weights of the prior, a factor of two apart, then the ratio of amplitude and phase."""
+        """Return weights of the prior, a factor of two apart, then the ratio of amplitude and phase, and slow waves."""
         if best is None:
             return [{"tv": tv, "amplitude_tv": 2.0} for tv in (0.2, 0.4, 0.8)]
         ends = [{**best, "tv": round(best["tv"] * f, 3)} for f in (0.5, 2.0)]
-        return [*ends, *({**best, "amplitude_tv": a} for a in (1.0, 2.0, 4.0))]
+        ratios = [{**best, "amplitude_tv": a} for a in (1.0, 2.0, 4.0)]
+        return [*ends, *ratios, {**best, "coarse": [8, 32, 128]}]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns that the solver's likelihood expects."""

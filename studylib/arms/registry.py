@@ -120,7 +120,7 @@ def algorithm(key: str) -> str:
     sources = {Path(inspect.getfile(kind)) for kind in kinds if issubclass(kind, Arm)}
     here = Path(__file__).resolve().parents[1]
     sources |= {path for package in ("physics", "learn") for path in (here / package).glob("*.py")}
-    sources |= {here / "arms/poisson.py"}
+    sources |= {here / "arms/poisson.py", here / "arms/coarse.py"}
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.read_bytes())

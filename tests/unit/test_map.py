@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from studylib.arms.coarse import CoarseFields
 from studylib.arms.map import MapSettings, solve
 from studylib.arms.poisson import EPSILON, Likelihood, total_variation
 from studylib.judge import register, scores
+from studylib.physics import forward
 from studylib.physics.stitch import scanned_box
 from tests.asymmetric import OBJECT, N, scan_of, specimen
 
@@ -136,3 +138,56 @@ def test_the_prior_smooths_where_photons_are_few():
         image = register.apply_gauge(image[box], register.fit_gauge(image[box], OBJECT[box]))
         errors.append(np.abs(image - OBJECT[box]).mean())
     assert errors[1] < 0.7 * errors[0]
+
+
+def slow_scan() -> tuple[np.ndarray, object]:
+    """An object whose phase has a wave of 8 rad across the field, and its scan."""
+    rows, columns = np.indices(OBJECT.shape) / np.array(OBJECT.shape)[:, None, None]
+    turned = (OBJECT * np.exp(4j * np.sin(3 * columns + 2 * rows**2))).astype(np.complex64)
+    scan = scan_of(50_000)
+    expected = np.concatenate(list(forward.expected_counts(turned, scan.probe, scan.positions)))
+    counts = np.random.default_rng(4).poisson(expected)
+    return turned, replace(scan, diffraction=(np.sqrt(counts) / scan.scale).astype(np.float32))
+
+
+def test_slow_waves_are_found_on_coarse_grids():
+    """With as many iterations, and a lower objective: it is the same prior."""
+    truth, scan = slow_scan()
+    box = scanned_box(scan.positions).slices
+    errors, losses = {}, {}
+    for spacings in ((), (8, 32)):
+        image, told = solve(scan, MapSettings(iterations=80, rounds=1, coarse=spacings))
+        turned = register.apply_gauge(image[box], register.fit_gauge(image[box], truth[box]))
+        errors[spacings] = np.abs(np.angle(turned * truth[box].conj())).mean()
+        losses[spacings] = told[-1]
+    assert errors[8, 32] < 0.5 * errors[()], errors
+    assert losses[8, 32] < losses[()]
+
+
+def test_the_gradient_on_a_coarse_grid_is_that_of_finite_differences():
+    likelihood = Likelihood(scan_of(1000))
+    fields = CoarseFields(OBJECT.shape, (16,), likelihood.lit())
+    image = pair(0.9 * OBJECT)
+    _, gradient = likelihood.loss_and_gradient(image)
+    fields.set_gradients(image, gradient)
+    way = torch.randn(fields.grids[0].shape, generator=torch.Generator().manual_seed(3))
+    losses = []
+    for sign in (1, -1):
+        moved = image.clone()
+        fields.grids[0].copy_(sign * 2e-3 * way)
+        fields.multiply(moved)
+        assert not fields.grids[0].any()
+        losses.append(likelihood.loss_and_gradient(moved)[0])
+    expected = float((fields.grids[0].grad * way).sum())
+    assert (losses[0] - losses[1]) / 4e-3 == pytest.approx(expected, rel=5e-3)
+
+
+def test_where_no_light_fell_coarse_fields_change_nothing():
+    likelihood = Likelihood(scan_of(1000))
+    lit, image = likelihood.lit(), pair(OBJECT)
+    fields = CoarseFields(OBJECT.shape, (16,), lit)
+    fields.grids[0] += 0.3
+    fields.multiply(image)
+    dark = lit.numpy() < 1e-4
+    assert dark.any() and lit.max() > 0.95
+    np.testing.assert_allclose(torch.view_as_complex(image).numpy()[dark], OBJECT[dark], rtol=1e-3)
