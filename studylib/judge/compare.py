@@ -102,7 +102,7 @@ def compare_arms(
     held_against = explained[REFERENCE].gain if REFERENCE in explained else None
     registration: dict[str, Any] = {"box": region.report(), "ms_ssim_scales": metrics.n_scales(true.shape)}
     for name, canvas in canvases.items():
-        verdict = consistency.learned(explained[name].gain, held_against if name != REFERENCE else None)
+        verdict = consistency.learned(explained[name].gain, None if name == REFERENCE else held_against)
         gauge = register.fit_gauge(canvas[box], true, light[box])
         image = register.apply_gauge(canvas[box], gauge)
         contrast = scores.contrast(image, true, true_phase)
@@ -111,8 +111,7 @@ def compare_arms(
         if status[name]["status"] == "ok":
             register.refuse_shift(shift, design.max_registration_px, name)
         images[name] = image
-        told, _ = scores.score_image(image, true, design.ms_ssim_sigma, true_phase)
-        rows += tidy(name, told, cost[name])
+        rows += tidy(name, scores.score_image(image, true, design.ms_ssim_sigma, true_phase)[0], cost[name])
         registration[name] = gauge.report() | _placed(shift, contrast) | explained[name].report()
         curves |= {f"{name}_{c}": metrics.frc(*pair) for c, pair in channels(image, true, true_phase).items()}
     told, reasons = scores.score_image(scores.constant_image(true), true, design.ms_ssim_sigma, true_phase)
