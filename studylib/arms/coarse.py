@@ -24,14 +24,14 @@ class CoarseFields:
         Rows and columns of the object.
     spacings
         Of the grids, pixels.
-    weight : (rows, columns) float32
-        0 to 1: how much the fields turn a pixel; 0 where no light fell, and nothing is known.
+    device
+        Where the object is.
     """
 
-    def __init__(self, shape: tuple[int, int], spacings: tuple[int, ...], weight: torch.Tensor) -> None:
-        self.shape, self.weight = shape, weight
+    def __init__(self, shape: tuple[int, int], spacings: tuple[int, ...], device: torch.device) -> None:
+        self.shape = shape
         sizes = [(-(-shape[0] // s), -(-shape[1] // s)) for s in spacings]
-        self.grids = [torch.zeros(1, 2, *size, device=weight.device) for size in sizes]
+        self.grids = [torch.zeros(1, 2, *size, device=device) for size in sizes]
 
     def _on_pixels(self, grid: torch.Tensor) -> torch.Tensor:
         return interpolate(grid, size=self.shape, mode="bilinear", align_corners=False)[0]
@@ -46,14 +46,14 @@ class CoarseFields:
         """
         # O exp(a + i p): dL = Re(conj(g) O) da - Im(conj(g) O) dp, the real and imaginary part of conj(O) g.
         product = torch.view_as_complex(image).conj() * torch.view_as_complex(gradient)
-        field = torch.stack([product.real, product.imag]) * self.weight
+        field = torch.stack([product.real, product.imag])
         for grid in self.grids:
             zero = torch.zeros_like(grid, requires_grad=True)
             (grid.grad,) = torch.autograd.grad(self._on_pixels(zero), zero, field)
 
     def multiply(self, image: torch.Tensor) -> None:
         """Multiply an object by exp of the fields, in place, and set them to 0."""
-        amplitude, phase = sum(self._on_pixels(grid) for grid in self.grids) * self.weight
+        amplitude, phase = torch.stack([self._on_pixels(grid) for grid in self.grids]).sum(dim=0)
         turned = torch.view_as_complex(image) * torch.exp(torch.complex(amplitude, phase))
         image.copy_(torch.view_as_real(turned))
         for grid in self.grids:

@@ -120,7 +120,7 @@ def _round(
     if settings.coarse and first:
         from studylib.arms.coarse import CoarseFields
 
-        fields = CoarseFields(likelihood.scan.shape, settings.coarse, likelihood.lit())
+        fields = CoarseFields(likelihood.scan.shape, settings.coarse, likelihood.device)
     optimiser = torch.optim.Adam([image, *(fields.grids if fields else [])], settings.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     losses, objective = list[float](), list[float]()

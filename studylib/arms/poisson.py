@@ -22,8 +22,6 @@ IN_MEMORY = 2**24
 HELD = 2**32
 """Bytes of counts and probes of a scan that are held in memory; of a larger one they are made as they are used, which
 takes longer and gives the same numbers."""
-FAINT = 0.02
-"""A faint light, as a share of the brightest pixel's."""
 EPSILON = 1e-3
 """Smoothing of the total variation at zero, in units of the object's modulus."""
 
@@ -144,16 +142,6 @@ class Likelihood:
             back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
             self._add(total, 2 * probes.conj() * back, part)
         return loss, torch.view_as_real(total)
-
-    def lit(self) -> torch.Tensor:
-        """Return the light on each pixel over itself and a faint light, (rows, columns) float32: 1 where much fell."""
-        import torch
-
-        total = torch.zeros(self.scan.shape, dtype=torch.complex64, device=self.device)
-        for part in self.parts:
-            self._add(total, _square(self._probes(part)).to(torch.complex64), part)
-        light = total.real
-        return light / (light + FAINT * light.max())
 
     def expected(self, image: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Return the expected patterns of an object, (positions, N, N) float32, zero frequency in the centre."""
