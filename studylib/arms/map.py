@@ -178,12 +178,11 @@ class Map(Arm):
         return Reconstruction(image, np.array(losses), time.perf_counter() - begin, peak_memory_mib())
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return weights of the prior, a factor of two apart, then the ratio of amplitude and phase, and slow waves."""
+        """Return weights of the prior, a factor of two apart, then the ratio of amplitude and phase."""
         if best is None:
             return [{"tv": tv, "amplitude_tv": 2.0} for tv in (0.2, 0.4, 0.8)]
         ends = [{**best, "tv": round(best["tv"] * f, 3)} for f in (0.5, 2.0)]
-        ratios = [{**best, "amplitude_tv": a} for a in (1.0, 2.0, 4.0)]
-        return [*ends, *ratios, {**best, "coarse": [8, 32, 128]}]
+        return [*ends, *({**best, "amplitude_tv": a} for a in (1.0, 2.0, 4.0))]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns that the solver's likelihood expects."""
