@@ -59,15 +59,15 @@ def half_of(chosen: Arm) -> str:
     return "test" if chosen.trains else "train"
 
 
-def by_truth(image: np.ndarray, source: Sample, scan: Scan) -> dict[str, float | None]:
-    """Return MS-SSIM of both channels."""
+def by_truth(image: np.ndarray, source: Sample, scan: Scan, metric: str = "ms_ssim") -> dict[str, float | None]:
+    """Return a metric of both channels."""
     light, region = scores.region_of(scan)
     box = region.box.slices
     truth = source.object[box]
     phase = np.angle(truth) if source.phase is None else source.phase[box]
     turned = register.apply_gauge(image[box], register.fit_gauge(image[box], truth, light[box]))
     told, _ = scores.score_image(turned, truth, DESIGN.ms_ssim_sigma, phase)
-    return {channel: told[channel]["ms_ssim"] for channel in told}
+    return {channel: told[channel][metric] for channel in told}
 
 
 def run_with(chosen: Arm, condition: tuple[str, str, int, str]):

@@ -16,6 +16,10 @@ from studylib.errors import StageError
 from studylib.reconstruction import Reconstruction
 from studylib.scan import Scan
 
+Image = NDArray[np.complex64]
+Images = Callable[[Scan], Mapping[str, Image]]
+"""From a scan, perhaps a share of the counts, to its images by some arms, (rows, columns) complex64 by key."""
+
 
 def first_object(scan: Scan, start: NDArray[np.complex64] | None) -> NDArray[np.complex64]:
     """Return the image that an iterative arm begins with, (rows, columns) complex64.
@@ -77,12 +81,7 @@ class Arm(ABC):
     without_prior: ClassVar[dict[str, Any] | None] = None
 
     def train(
-        self,
-        scan: Scan,
-        patches: NDArray[np.complex64] | None,
-        settings: Any,
-        seeds: Seeds,
-        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+        self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
         """Train on the training half of a view; arms that train say how.
 
@@ -97,8 +96,7 @@ class Arm(ABC):
         seeds
             Seeds of the study.
         images
-            From a scan, perhaps a share of the counts, to its images by the arms named in `after`, by key; an arm
-            that names none is not given it.
+            Of the arms named in `after`; an arm that names none is not given it.
 
         Returns
         -------

@@ -6,7 +6,7 @@ Keras is imported only when a network is used.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from studylib.arms.base import Arm
+from studylib.arms.base import Arm, Image, Images
 from studylib.design import GroupingSettings, Seeds, TrainingSettings
 from studylib.reconstruction import Reconstruction, peak_memory_mib
 from studylib.scan import Scan
@@ -82,12 +82,7 @@ class PtychoPINN(Network):
     trains: ClassVar = True
 
     def train(
-        self,
-        scan: Scan,
-        patches: NDArray[np.complex64] | None,
-        settings: Any,
-        seeds: Seeds,
-        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+        self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
         """Train on counts alone."""
         from studylib.learn.train import train_pinn
@@ -129,12 +124,7 @@ class Baseline(Network):
         return [] if best is not None else [{"skips": False}, {"skips": True}]
 
     def train(
-        self,
-        scan: Scan,
-        patches: NDArray[np.complex64] | None,
-        settings: Any,
-        seeds: Seeds,
-        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+        self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
         """Train on patterns and true patches."""
         from studylib.learn.train import train_baseline

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from studylib.arms.base import Arm
+from studylib.arms.base import Arm, Image, Images
 from studylib.arms.choices import choice
 from studylib.arms.map import Map, MapFromPinn
 from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
@@ -188,9 +185,7 @@ def settings_of(key: str, design: StudyDesign, scan: Scan, own: dict[str, Any] |
     return found.settings(**(chosen | changed)), words
 
 
-def images_for(
-    key: str, design: StudyDesign, own: Mapping[str, dict[str, Any]] | None = None
-) -> Callable[[Scan], dict[str, NDArray[np.complex64]]]:
+def images_for(key: str, design: StudyDesign, own: Mapping[str, dict[str, Any]] | None = None) -> Images:
     """Return what makes, of any scan, the images that the training of an arm starts from.
 
     Parameters
@@ -212,7 +207,7 @@ def images_for(
             expected = "arms without a training, which can make an image of a share of the counts at once"
             raise InputError(f"after of {key}", before, expected, "name such an arm")
 
-    def images(scan: Scan, wanted: tuple[str, ...] = arm(key).after) -> dict[str, NDArray[np.complex64]]:
+    def images(scan: Scan, wanted: tuple[str, ...] = arm(key).after) -> dict[str, Image]:
         made = {}
         for k in wanted:
             settings, _ = settings_of(k, design, scan, (own or {}).get(options_owner(k)))
@@ -226,12 +221,13 @@ def images_for(
 def train(
     key: str,
     scan: Scan,
-    patches: NDArray[np.complex64] | None,
+    patches: Image | None,
+    settings: Any,
     design: StudyDesign,
     seeds: Seeds,
     own: Mapping[str, dict[str, Any]] | None = None,
 ) -> Trained:
-    """Train an arm on a scan, with the settings that `settings_of` gives and the images that it starts from.
+    """Train an arm on a scan; give it what makes the images that it starts from, where it wants them.
 
     Parameters
     ----------
@@ -241,6 +237,8 @@ def train(
         Training half.
     patches : (positions, N, N) complex64
         True object patches; None for an arm that does not need the truth.
+    settings
+        Of the type that the arm declares.
     design
         Of the hub.
     seeds
@@ -250,4 +248,4 @@ def train(
     """
     found = arm(key)
     more = {"images": images_for(key, design, own)} if found.after else {}
-    return found.train(scan, patches, settings_of(key, design, scan)[0], seeds, **more)
+    return found.train(scan, patches, settings, seeds, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from studylib.arms.base import Arm
+from studylib.arms.base import Arm, Image, Images
 from studylib.design import Frozen, Seeds
 from studylib.errors import StageError
 from studylib.io.files import write_with
@@ -61,23 +61,20 @@ class Unrolled(Arm):
     after: ClassVar = ("map",)
 
     def train(
-        self,
-        scan: Scan,
-        patches: NDArray[np.complex64] | None,
-        settings: Any,
-        seeds: Seeds,
-        images: Callable[[Scan], Mapping[str, NDArray[np.complex64]]] | None = None,
+        self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
         """Divide the counts, let MAP make an image of each first share, and train by the likelihood of the second."""
         import torch
 
+        from studylib.learn.canvas import device
         from studylib.learn.split_training import Splits, train_unrolled
+        from studylib.learn.unrolled import UnrolledNetwork
 
         if images is None:
             raise StageError(f"{self.name} is trained on images of {self.after[0]}, and none can be made")
         begin, generator = time.perf_counter(), np.random.default_rng(seeds.training)
         torch.manual_seed(seeds.training)
-        network = _network(settings)
+        network = UnrolledNetwork(settings.unrolled, settings.width, _low_precision(settings)).to(device())
         splits = Splits(
             scan, lambda part: images(part)[self.after[0]], settings.thinning, settings.draws,
             settings.patterns_per_piece, settings.validation_fraction, generator,
@@ -117,13 +114,12 @@ class Unrolled(Arm):
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
         """Correct MAP's image by the trained steps."""
-        from studylib.learn.backend import precision
         from studylib.learn.split_training import apply_unrolled
 
         if not starts:
             raise StageError(f"{self.name} starts from an image of {self.after[0]}, and is given none")
         begin = time.perf_counter()
-        trained.low_precision = precision(settings.mixed_precision) != "float32"
+        trained.low_precision = _low_precision(settings)
         image = apply_unrolled(trained, scan, next(iter(starts.values())))
         note = "its start: the network explained held-out counts worse" if trained.falls_back else ""
         return Reconstruction(image, np.zeros(0), time.perf_counter() - begin, peak_memory_mib(), note)
@@ -145,10 +141,7 @@ class Unrolled(Arm):
         return np.fft.fftshift(counts.cpu().numpy(), axes=(1, 2))
 
 
-def _network(settings: UnrolledSettings) -> Any:
+def _low_precision(settings: UnrolledSettings) -> bool:
     from studylib.learn.backend import precision
-    from studylib.learn.canvas import device
-    from studylib.learn.unrolled import UnrolledNetwork
 
-    low = precision(settings.mixed_precision) != "float32"
-    return UnrolledNetwork(settings.unrolled, settings.width, low).to(device())
+    return precision(settings.mixed_precision) != "float32"

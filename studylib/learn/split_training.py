@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from studylib import progress
 from studylib.errors import StageError
 from studylib.learn.canvas import Canvas, device, frequencies_first
-from studylib.learn.unrolled import STRIDE, UnrolledNetwork
+from studylib.learn.unrolled import STRIDE, TURNS, UnrolledNetwork
 from studylib.physics.grouping import hold_out, middle
 from studylib.physics.overlap import mean_spacing
 from studylib.physics.split import share_of, split_counts
-from studylib.physics.windows import place, window_corners
+from studylib.physics.stitch import illumination
+from studylib.physics.windows import window_corners
 from studylib.reconstruction import Trained, peak_memory_mib
 from studylib.scan import Scan
 
 MOST = 2_000
 """Positions of a large scan that are trained on: those in the middle."""
-TURNS = 8
 ERRORS = 3.0
 """Standard errors beyond which a network that explains held-out counts worse than the image that it starts from is not
 used."""
@@ -76,6 +76,7 @@ class Splits:
     ) -> None:  # fmt: skip
         scan = scan if len(scan.positions) <= MOST else scan.take(middle(scan.positions, MOST))
         self.scan, self.share, self.gauge = scan, share, scan.best_constant()
+        self.light = illumination(scan.probe, scan.positions, scan.shape)
         counts = scan.counts.astype(np.int64)
         self.draws = [self._draw(counts, images, generator) for _ in range(draws)]
         self.kept, self.held = hold_out(scan.positions, validation)
@@ -90,7 +91,7 @@ class Splits:
     ) -> Draw:
         fitted, kept = split_counts(counts, (1 - self.share, self.share), generator)
         image = images(share_of(self.scan, fitted, 1 - self.share, kept, self.share))
-        image = image / (self.gauge * mean_phase(image, self.scan))
+        image = image / (self.gauge * mean_phase(image, self.light))
         return Draw(
             torch.from_numpy(image.astype(np.complex64)).to(device()), fitted.astype(np.uint32), kept.astype(np.uint32)
         )
@@ -101,10 +102,15 @@ class Splits:
         """Return first row and column of a piece around one of some positions, and those of them that lie within."""
         window = self.corners[generator.choice(among)]
         room = np.asarray(self.shape) - self.scan.n_pixels
-        corner = np.clip(window - generator.integers(0, room + 1), 0, np.asarray(self.scan.shape) - self.shape)
-        return (int(corner[0]), int(corner[1])), self.within(corner, among)
+        corner = self._on_canvas(window - generator.integers(0, room + 1))
+        return corner, self.within(corner, among)
 
-    def within(self, corner: NDArray | tuple[int, int], among: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _on_canvas(self, corner: NDArray[np.int64]) -> tuple[int, int]:
+        """Return the corner of a piece, moved so that it lies on the canvas."""
+        row, column = np.clip(corner, 0, np.asarray(self.scan.shape) - self.shape)
+        return int(row), int(column)
+
+    def within(self, corner: tuple[int, int], among: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return those of some positions whose windows lie within a piece."""
         from_corner = self.corners[among] - np.asarray(corner)
         inside = (from_corner >= 0) & (from_corner + self.scan.n_pixels <= np.asarray(self.shape))
@@ -120,17 +126,15 @@ class Splits:
         """Yield pieces that hold every held position once: corner, all positions within, and the held among them."""
         left, everything = self.held, np.arange(len(self.corners))
         while len(left):
-            middle = self.corners[left[0]] - (np.asarray(self.shape) - self.scan.n_pixels) // 2
-            corner = np.clip(middle, 0, np.asarray(self.scan.shape) - self.shape)
+            corner = self._on_canvas(self.corners[left[0]] - (np.asarray(self.shape) - self.scan.n_pixels) // 2)
             found = self.within(corner, left)
-            yield (int(corner[0]), int(corner[1])), self.within(corner, everything), found
+            yield corner, self.within(corner, everything), found
             left = np.setdiff1d(left, found)
 
 
-def mean_phase(image: NDArray[np.complex64], scan: Scan) -> complex:
-    """Return exp(i p), p the mean phase of an image in the light of a scan."""
-    windows = np.broadcast_to(np.abs(scan.probe) ** 2, (len(scan.positions), *scan.probe.shape))
-    total = complex(np.sum(image * place(windows, scan.positions, scan.shape)))
+def mean_phase(image: NDArray[np.complex64], light: NDArray[np.float64]) -> complex:
+    """Return exp(i p), p the mean phase of an image, weighted by the light on each pixel."""
+    total = complex(np.sum(image * light))
     return total / abs(total) if abs(total) else 1.0
 
 
@@ -142,7 +146,6 @@ def held_losses(reconstruct: Callable[[torch.Tensor, Canvas, torch.Tensor], torc
     reconstruct
         From the image to start from, the physics of a piece and its counts to an image.
     """
-    order = {int(position): k for k, position in enumerate(splits.held)}
     total, draws = np.zeros(len(splits.held)), splits.draws[:2]
     with torch.no_grad():
         for corner, part, held in splits.to_judge():
@@ -151,8 +154,7 @@ def held_losses(reconstruct: Callable[[torch.Tensor, Canvas, torch.Tensor], torc
                 image = reconstruct(image, canvas, frequencies_first(draw.fitted[part]))
                 losses = canvas.losses(image, frequencies_first(draw.kept[part]), splits.share).mean(dim=(1, 2))
                 chosen = np.isin(part, held)
-                rows = [order[int(p)] for p in part[chosen]]
-                total[rows] += losses.cpu().numpy()[chosen] / len(draws)
+                total[np.searchsorted(splits.held, part[chosen])] += losses.cpu().numpy()[chosen] / len(draws)
     return total
 
 
@@ -250,20 +252,21 @@ def apply_unrolled(network: UnrolledNetwork, scan: Scan, start: NDArray[np.compl
     """
     if network.falls_back:
         return start
-    gauge = scan.best_constant() * mean_phase(start, scan)
+    light, modulus = illumination(scan.probe, scan.positions, scan.shape), scan.best_constant()
+    gauge = modulus * mean_phase(start, light)
     parts = [scan.take(slice(k, k + PART)) for k in range(0, len(scan.positions), PART)]
 
-    def canvases() -> Iterator[tuple[Canvas, Scan]]:
-        for part in parts:
-            yield Canvas(part, abs(gauge), 1.0, (0, 0), scan.shape), part
-
     def gradient(image: torch.Tensor) -> torch.Tensor:
-        return sum(canvas.gradient(image, frequencies_first(part.counts)) for canvas, part in canvases())  # type: ignore[return-value]
+        total = torch.zeros_like(image)
+        for part in parts:
+            total += Canvas(part, modulus, 1.0, (0, 0), scan.shape).gradient(image, frequencies_first(part.counts))
+        return total
 
     network.eval()
     with torch.no_grad():
-        light = sum(canvas.light for canvas, _ in canvases())
-        image = network(torch.from_numpy((start / gauge).astype(np.complex64)).to(device()), gradient, light)
+        first = torch.from_numpy((start / gauge).astype(np.complex64)).to(device())
+        photons = torch.from_numpy((modulus**2 * light).astype(np.float32)).to(device())
+        image = network(first, gradient, photons)
     found = (image.cpu().numpy() * gauge).astype(np.complex64)
     if not np.isfinite(found).all():
         raise StageError("Unrolled diverged: its object holds NaN or infinity")

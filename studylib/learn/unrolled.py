@@ -31,6 +31,8 @@ TILE = 512
 CHANNELS = 6
 FAINT = 0.02
 """Light, as a share of the brightest pixel's, below which a pixel is not corrected: there the gradient is noise."""
+TURNS = 8
+"""Turns and mirror images of a square."""
 Physics = Callable[[torch.Tensor], torch.Tensor]
 """From an object (rows, columns) to the likelihood's gradient there."""
 
@@ -158,7 +160,7 @@ def turned(image: torch.Tensor, turn: int, back: bool = False) -> torch.Tensor:
     Parameters
     ----------
     turn
-        0 to 7: 1 mirrors the columns, 2 the rows, 4 exchanges rows and columns after that; they add up.
+        0 to `TURNS` - 1: 1 mirrors the columns, 2 the rows, 4 exchanges rows and columns after that; they add up.
     back
         Whether to undo it.
     """

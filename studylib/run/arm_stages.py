@@ -75,7 +75,7 @@ def train(
     settings, told = settings_of(key, design, scan)
     patches = dataset.load_patches(source) if trainee.needs_truth else None
     own = {options_owner(k): o for k in trainee.after if (o := _own_options(hub, dose, view, k, options))}
-    trained = train_arm(key, scan, patches, design, seeds, own)
+    trained = train_arm(key, scan, patches, settings, design, seeds, own)
     folder = hub.phase_e(dose, view, key)
     training = {
         "arm": key, "backend": backend, "device": device(), "seed": seeds.training, "attempts": trained.attempts,

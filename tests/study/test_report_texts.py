@@ -78,3 +78,12 @@ def test_the_light_of_a_scan_that_is_both_halves_is_drawn_once_and_its_mask_is_s
     assert "1 pixel is not trusted" in drawn.get_title()
     shown = figures.patterns(scan.counts, mask=mask).axes[0].images[0].get_array()
     assert shown.mask[9, 20] and shown.mask.sum() == 1
+
+
+def test_what_has_to_be_known_of_an_arm_that_is_compared_stands_beside_the_verdict():
+    told = evidence(0.1, -0.01)
+    told["status"]["test"] |= {
+        "Unrolled": {"status": "ok", "reason": "its start"}, "MAP": {"status": "ok", "reason": ""},
+    }  # fmt: skip
+    shown = page.verdict(told).data
+    assert "Unrolled: ok, its start" in shown and "MAP: ok" not in shown
