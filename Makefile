@@ -34,7 +34,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -88,6 +88,9 @@ selection: $(VENV)/ready  ## options of every arm chosen by split counts, to doc
 
 positions: $(VENV)/ready  ## what 1, 4 and 16 times the training positions bring to the networks, to docs/positions.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/positions.py
+
+transfer: $(VENV)/ready  ## networks trained on one dose, sample or probe and used on another, to docs/transfer.md; resumes
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.transfer
 
 seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seconds.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality

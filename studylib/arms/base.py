@@ -118,6 +118,18 @@ class Arm(ABC):
         """
         return None
 
+    def for_scan(self, trained: Any, scan: Scan, settings: Any) -> Any:
+        """Return what `load` returned, ready for a scan of another dose or probe than it was trained on.
+
+        Parameters
+        ----------
+        scan
+            What is to be reconstructed.
+        settings
+            With which it was trained.
+        """
+        return trained
+
     @abstractmethod
     def reconstruct(
         self,

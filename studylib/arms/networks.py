@@ -58,6 +58,12 @@ class Network(Arm):
 
         return load_network(folder / "model.keras", remedy)
 
+    def for_scan(self, trained: Any, scan: Scan, settings: Any) -> Any:
+        """Return the network with the probe and the scale of another scan, and the same weights."""
+        from studylib.learn.train import for_scan
+
+        return for_scan(trained, scan, settings, getattr(settings, "updates", 0))
+
     def _predict(self, scan: Scan, grouping: GroupingSettings, seeds: Seeds, network: Any) -> Reconstruction:
         from studylib.learn.predict import reconstruct
 

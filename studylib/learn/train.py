@@ -23,7 +23,7 @@ from studylib.learn.batches import (
 )
 from studylib.learn.fitting import optimizer, train_twice
 from studylib.learn.layers import poisson_nll
-from studylib.learn.networks import baseline, ptychopinn, with_detector
+from studylib.learn.networks import baseline, group_size, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.recorded import Recorded
 from studylib.learn.symmetry import SQUARE, symmetries_of
@@ -34,6 +34,51 @@ from studylib.scan import Scan
 
 HELD_OUT = 8192
 """Patterns that the held-out loss is taken from, at most."""
+
+
+def build_network(scan: Scan, settings: TrainingSettings, group_size: int = 0, updates: int = 0) -> keras.Model:
+    """Build a network, untrained, with the probe, the scale and the mask of a scan.
+
+    Parameters
+    ----------
+    group_size
+        C of a PtychoPINN; 0 for a Baseline.
+    updates
+        Of a group's object before PtychoPINN sees it.
+    """
+    policy, gauge = precision(settings.mixed_precision), scan.best_constant()
+    width, skips = settings.width, settings.skips
+    if not group_size:
+        return baseline(scan.n_pixels, width, scan.scale, policy, skips, gauge)
+    return ptychopinn(scan.probe, group_size, width, scan.scale, policy, skips, gauge, updates, scan.mask)
+
+
+def for_scan(network: keras.Model, scan: Scan, settings: TrainingSettings, updates: int = 0) -> keras.Model:
+    """Return a trained network with the probe, the scale and the mask of another scan, and the same weights.
+
+    The weights see patterns divided by the scale and objects whose best constant is 1, so that they belong to no dose.
+
+    Parameters
+    ----------
+    scan
+        What the network is to reconstruct. Windows of the size that it was trained on.
+    settings, updates
+        With which it was trained.
+
+    Raises
+    ------
+    StageError
+        Windows of another size, or weights of another architecture.
+    """
+    built = build_network(scan, settings, group_size(network), updates)
+    if [i.shape for i in built.inputs] != [i.shape for i in network.inputs]:
+        sides = f"{network.inputs[0].shape[-1]} px", f"{scan.n_pixels} px"
+        raise StageError(f"network was trained on windows of {sides[0]}, the data set has {sides[1]}")
+    try:
+        built.set_weights(network.get_weights())
+    except ValueError as error:
+        raise StageError(f"the settings are not those that the network was trained with: {error}") from error
+    return built
 
 
 def train_pinn(
@@ -67,12 +112,10 @@ def train_pinn(
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
     held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
     held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed), scan)
-    policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        shape = grouping.group_size, settings.width
-        network = ptychopinn(scan.probe, *shape, scan.scale, policy, settings.skips, gauge, updates, scan.mask)
+        network = build_network(scan, settings, grouping.group_size, updates)
         model = with_detector(network, scan.probe, scan.mask, scan.background)
         model.compile(optimizer=optimizer(settings), loss=poisson_nll, jit_compile=False)
         return network, model
@@ -173,11 +216,10 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         return ops.mean(weight_tensor * ops.abs(difference - 2 * np.pi * turns), axis=(-1, -2))
 
     weight_tensor = ops.convert_to_tensor(weight)
-    policy, gauge = precision(settings.mixed_precision), scan.best_constant()
     symmetries = _symmetries(scan, settings)
 
     def build() -> tuple[keras.Model, keras.Model]:
-        network = baseline(scan.n_pixels, settings.width, scan.scale, policy, settings.skips, gauge)
+        network = build_network(scan, settings)
         model = Recorded(network)
         model.compile(optimizer=optimizer(settings), loss=[amplitude_loss, phase_loss], jit_compile=False)
         return network, model

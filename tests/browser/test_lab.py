@@ -63,9 +63,16 @@ def run_all(page, picture) -> None:
     pytest.fail("no picture; the notebook shows:\n" + page.locator(".jp-Notebook").inner_text()[-3000:])
 
 
+def accept_dialogs(page) -> None:
+    """Answer what JupyterLab asks while the machine is busy (which kernel, whether to reconnect) as it proposes."""
+    dialog = page.locator(".jp-Dialog")
+    page.add_locator_handler(dialog, lambda asked: asked.locator(".jp-mod-accept").last.click(), times=3)
+
+
 def test_explore_runs_and_its_widgets_turn_the_picture(lab, watch):
     watched = watch(viewport={"width": 1400, "height": 2600})  # all cells in view: JupyterLab hides the others
     page = watched.page
+    accept_dialogs(page)
     page.goto(f"{lab}/lab/tree/explore.ipynb")
     page.locator(".jp-Notebook").wait_for()
     # Cells that are run before the kernel is there are never executed.

@@ -270,6 +270,36 @@ def test_another_dose_is_refused(learn, scan):
         learn.predict.predict(network, scan, PINN.grouping, 1)
 
 
+@pytest.mark.parametrize("groups", [0, 4])
+def test_a_network_serves_another_dose(learn, scan, groups):
+    """Four times the photons, with as much less noise: the same patterns after scaling, so the same object."""
+    from dataclasses import replace
+
+    from studylib.errors import StageError
+
+    network = learn.train.build_network(scan, PINN, groups)
+    brighter = replace(scan, probe=2 * scan.probe, scale=2 * scan.scale)
+    np.testing.assert_allclose(brighter.counts, 4 * scan.counts, rtol=1e-5)
+    moved = learn.train.for_scan(network, brighter, PINN)
+    expected = learn.predict.predict(network, scan, PINN.grouping, 1)
+    np.testing.assert_allclose(learn.predict.predict(moved, brighter, PINN.grouping, 1), expected, atol=1e-5)
+    assert np.ptp(np.abs(expected)) > 1e-3
+    with pytest.raises(StageError, match="settings are not those"):
+        learn.train.for_scan(network, brighter, PINN.model_copy(update={"width": PINN.width + 8}))
+
+
+def test_a_network_of_another_probe_has_that_probe(learn, scan):
+    from dataclasses import replace
+
+    other = replace(scan, probe=np.ascontiguousarray(scan.probe[::-1].T) * 1j)
+    network = learn.train.build_network(scan, PINN, 4)
+    moved = learn.train.for_scan(network, other, PINN)
+    unit = other.best_constant() / other.scale * other.probe
+    np.testing.assert_allclose(moved.get_layer("moved_probes").probe, unit, rtol=1e-5)
+    told = [learn.predict.predict(n, other, PINN.grouping, 1) for n in (moved, network)]
+    assert np.abs(told[0] - told[1]).max() > 1e-3
+
+
 def test_another_group_size_is_refused(learn, scan):
     from studylib.errors import StageError
 
