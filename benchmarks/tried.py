@@ -1,6 +1,6 @@
 """Settings of one arm side by side, in one condition of the samples that options are chosen on.
 
-    python -m benchmarks.tried map thick zone-plate 1000 dense '{}' '{"coarse": [8, 32, 128]}'
+    python -m benchmarks.tried map thick zone-plate 1000 dense '{"coarse": []}' '{}'
     python -m benchmarks.tried unrolled leaves zone-plate 1000 dense '{"steps": 600}' '{"width": 24}'
 
 Each is fitted to 80 % of the counts, as `make selection` does it; a network is trained on the other half of the sample.
