@@ -96,12 +96,12 @@ def run(trained: Condition | None, wanted: Condition, key: str) -> list[dict[str
     ]  # fmt: skip
 
 
-def plan(matrices: list[str]) -> Iterator[tuple[Condition | None, Condition, str]]:
+def plan(matrices: list[str], arms: list[str]) -> Iterator[tuple[Condition | None, Condition, str]]:
     """Yield what is to be run, the uses of one training next to each other."""
     for name in matrices:
         for wanted in MATRICES[name]:
             yield None, wanted, "map"
-        for key in ARMS:
+        for key in arms:
             for trained in MATRICES[name]:
                 for wanted in MATRICES[name]:
                     yield trained, wanted, key
@@ -135,9 +135,9 @@ def page(table: list[dict[str, str]]) -> str:
         "Phase MS-SSIM after a blur of 1 px, and mean absolute error in rad. Samples are those that options are",
         "chosen on.", "",
     ]  # fmt: skip
-    done = {r["trained_on"] for r in table}
+    done = {(r["trained_on"], r["arm"]) for r in table}
     for name, conditions in MATRICES.items():
-        for key in ARMS if done & {told(c) for c in conditions} else ():
+        for key in (k for k in ARMS if done & {(told(c), arm(k).name) for c in conditions}):
             lines += [f"## {name.capitalize()}: {arm(key).name}", "", *matrix(name, key, table), ""]
     return "\n".join(lines)
 
@@ -146,7 +146,9 @@ def main() -> None:
     """Fill the table, a row at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--matrices", nargs="+", choices=MATRICES, default=list(MATRICES))
-    for trained, wanted, key in plan(parser.parse_args().matrices):
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
+    given = parser.parse_args()
+    for trained, wanted, key in plan(given.matrices, given.arms):
         name = "" if trained is None else told(trained)
         if (name, told(wanted), arm(key).name) in [tuple(r[c] for c in COLUMNS[:3]) for r in read_table(TABLE)]:
             continue
