@@ -17,6 +17,7 @@ SAMPLE ?= leaves
 PROBE ?= zone-plate
 ARMS ?=
 SELECT ?=
+ONE_TRAINING ?=
 SET ?=
 SETTINGS ?=
 WORKFLOW_PROFILE ?= local
@@ -31,7 +32,7 @@ run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(
 common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(SELECT),--select $(SELECT)) $(if $(BASE),--base "$(BASE)") \
 	--workflow-profile "$(WORKFLOW_PROFILE)" $(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
 study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --doses $(DOSES) \
-	--views $(VIEWS) --replicates "$(REPLICATES)" $(common)
+	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
 .PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
@@ -58,10 +59,10 @@ evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= S
 
 response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 measured: HUB := $(if $(filter file,$(origin HUB)),reports/measured_$(PROFILE),$(HUB))
-response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= SELECT= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
+response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= SELECT= ONE_TRAINING= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 
-measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= SELECT= PROFILE= HUB=; resumes
+measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= SELECT= ONE_TRAINING= PROFILE= HUB=; resumes
 	@test -n "$(DATA)" || { echo "error: give DATA=scan, a measured scan (make inspect DATA=scan tells what it holds)" >&2; exit 2; }
 	$(study) --data $(DATA)
 

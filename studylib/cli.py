@@ -52,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     response.add_argument("--splits", nargs="+", default=["test"])
     response.add_argument("--data", nargs="+", default=[], help="a measured scan in place of samples and probes")
     response.add_argument("--replicates", default="1", help="how many repetitions, each with seeds of its own")
+    once = "arms that are trained once for all doses of a view, at the least (docs/transfer.md)"
+    response.add_argument("--one-training", nargs="+", default=[], help=once)
     _common(response)
     for name, text in (
         ("verify", "recompute the deltas and check every artefact"),
@@ -100,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dense(options: argparse.Namespace) -> int:
-    from studylib.run.plan import Run
+    from studylib.run.parameters import Run
     from studylib.run.study import Study
 
     run = Run.checked(
@@ -117,7 +119,7 @@ def _response(options: argparse.Namespace) -> int:
         return _measured(options)
     study = Study.checked(
         samples=options.samples, probes=options.probes, doses=options.doses, views=options.views,
-        splits=options.splits, replicates=options.replicates, **_shared(options),
+        splits=options.splits, replicates=options.replicates, one_training=options.one_training, **_shared(options),
     )  # fmt: skip
     return _run(options, study, ["response", *study.options(options.hub, options.base)])
 
@@ -138,7 +140,7 @@ def _measured(options: argparse.Namespace) -> int:
         options.base = str(base)
         study = Study.checked(
             samples=[MEASURED], probes=[MEASURED], doses=doses, views=options.views, splits=["test"],
-            replicates=options.replicates, **shared, **_base(base, options.data[0]),
+            replicates=options.replicates, one_training=options.one_training, **shared, **_base(base, options.data[0]),
         )  # fmt: skip
         return _run(options, study, ["response", *study.options(options.hub, ""), "--data", *options.data])
 

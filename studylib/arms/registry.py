@@ -158,6 +158,29 @@ def check_select(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in arms() if key in keys)
 
 
+def check_one_training(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys of the arms that are trained once for all doses of a view, in the order of the registry.
+
+    Parameters
+    ----------
+    keys
+        Keys, an iterable of words.
+    run
+        Keys of the arms of the study.
+
+    Raises
+    ------
+    InputError
+        One is not trained in the study.
+    """
+    trained = {training_of(key) for key in run} - {""}
+    for key in keys:
+        if key not in trained:
+            expected = f"an arm that the study trains ({', '.join(sorted(trained)) or 'it trains none'})"
+            raise InputError("one-training", key, expected, "give --one-training unrolled with --arms map unrolled")
+    return tuple(key for key in arms() if key in keys)
+
+
 def settings_of(key: str, design: StudyDesign, scan: Scan, own: dict[str, Any] | None = None) -> tuple[Any, str]:
     """Return an arm's settings for a scan, and in words where they come from.
 

@@ -14,7 +14,7 @@ from studylib.evidence.response_schema import Response
 from studylib.evidence.response_tables import order
 from studylib.judge.compare import CONSTANT, channels, read_images, read_phase
 from studylib.run.hub import Hub
-from studylib.run.plan import Run
+from studylib.run.parameters import Run
 from studylib.run.study import Study
 
 INCH = 1.7

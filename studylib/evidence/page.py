@@ -24,7 +24,7 @@ from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
 from studylib.run.paths import CEILING, LIMIT, SCAN
-from studylib.run.provenance import stamps
+from studylib.run.provenance import dose_of_training, stamps
 
 
 def delta_table(evidence: dict[str, Any]) -> HTML:
@@ -177,18 +177,19 @@ def scan_map(hub: Hub, dose: int, view: str) -> HTML:
     )
 
 
-def curves(hub: Hub, dose: int, view: str, keys: tuple[str, ...]) -> HTML:
+def curves(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) -> HTML:
     """Return the training curves of the arms that were trained."""
     trained = [key for key in keys if arm(key).trains]
     if not trained:
         return HTML("<p>No arm of this run was trained.</p>")
     figure = Figure(figsize=(5.5 * len(trained), 3.2), layout="constrained")
     for axes, key in zip(figure.subplots(1, len(trained), squeeze=False)[0], trained, strict=True):
-        folder = hub.phase_e(dose, view, key)
+        at = dose_of_training(hub, dose, view, split, key)
+        folder = hub.phase_e(at, view, key)
         rows = pd.read_csv(folder / "history.csv")
         flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
         figures.draw_history(axes, rows.to_dict("records"), flat)
-        axes.set_title(arm(key).name)
+        axes.set_title(arm(key).name + ("" if at == dose else f", trained at {at:,} photons"))
     return HTML(embedded(figure, "training and held-out loss of the networks over time, and that of a flat object"))
 
 

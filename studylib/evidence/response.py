@@ -28,8 +28,8 @@ from studylib.judge import response
 from studylib.judge.compare import CONSTANT
 from studylib.run import provenance
 from studylib.run.hub import Hub
+from studylib.run.parameters import Run
 from studylib.run.paths import LIMIT
-from studylib.run.plan import Run
 from studylib.run.study import Study
 
 NAME = "analysis/response.json"

@@ -32,7 +32,8 @@ from studylib.machine import device
 from studylib.reconstruction import Reconstruction, Trained
 from studylib.run import paths, plan
 from studylib.run.hub import Hub
-from studylib.run.provenance import stamp
+from studylib.run.parameters import Run
+from studylib.run.provenance import dose_of_training, stamp
 from studylib.run.stages import read_design
 from studylib.scan import Scan
 
@@ -90,7 +91,7 @@ def train(
     trainee.save(trained, folder)
     write_table(folder / "history.csv", trained.history)
     write_json(folder / "training.json", training)
-    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend)
+    run = Run(profile=profile, dose=dose, view=view, backend=backend)
     stamp(
         hub, plan.training_stage(run, key), seconds=time.perf_counter() - start,
         parameters={"seed": seeds.training, "settings": training["settings"],
@@ -126,7 +127,7 @@ def select(hub: Hub, profile: str, dose: int, view: str, key: str) -> Choice:
         "tried": [{n: getattr(t, n) for n in ("settings", "loss", "standard_error", "seconds")} for t in choice.tried],
     }  # fmt: skip
     write_json(hub / paths.choice(dose, view, key), told)
-    stage = plan.selection_stage(plan.Run(profile=profile, dose=dose, view=view), key)
+    stage = plan.selection_stage(Run(profile=profile, dose=dose, view=view), key)
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"algorithm": algorithm(key)})
     return choice
 
@@ -141,7 +142,15 @@ def _own_options(hub: Hub, dose: int, view: str, key: str, options: str) -> dict
 
 
 def reconstruct(
-    hub: Hub, profile: str, dose: int, view: str, split: str, key: str, backend: str = "torch", options: str = "table"
+    hub: Hub,
+    profile: str,
+    dose: int,
+    view: str,
+    split: str,
+    key: str,
+    backend: str = "torch",
+    options: str = "table",
+    trained_at: int = 0,
 ) -> Reconstruction:
     """F: reconstruct a split with one arm, from the split's own patterns; the truth is not read.
 
@@ -153,6 +162,8 @@ def reconstruct(
         Framework beneath Keras, for arms that are networks.
     options
         Where the arm's options come from: the "table" of choices, or the "scan" itself (`select`).
+    trained_at
+        Dose at which the arm was trained, where one training serves several; 0: this one.
     """
     from studylib.learn.backend import use_backend
 
@@ -163,29 +174,50 @@ def reconstruct(
     scan = dataset.load_scan(source, VIEW_FIRST)
     chosen.refuse_too_large(scan)
     settings, told = settings_of(key, design, scan, _own_options(hub, dose, view, key, options))
-    trained = None
-    if training_of(key):
-        folder = hub.phase_e(dose, view, training_of(key))
-        trained = arm(training_of(key)).load(folder, f"run notebook 03_train with arm={training_of(key)} first")
+    trainer, trained, elsewhere = training_of(key), None, bool(trained_at) and trained_at != dose
+    if trainer:
+        trained, with_which = _load(hub, trained_at or dose, view, trainer, scan if elsewhere else None)
+        if elsewhere and key == trainer:
+            settings, told = with_which, f"its training at {trained_at:,} photons per pattern"
+    note = f"trained at {trained_at:,} photons per pattern" if trainer and elsewhere else ""
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
     result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
     told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}
-    members = {
-        "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
-        "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told_settings),
-        "_note": result.note,
-    }  # fmt: skip
-    write_with(
-        hub.phase_f(dose, view, split, key),
-        lambda file: np.savez(file, **members),  # type: ignore[arg-type]
-    )
+    _write_image(hub.phase_f(dose, view, split, key), result, told_settings, note)
     own = (options_owner(key),) if options == "scan" else ()
-    run = plan.Run(profile=profile, dose=dose, view=view, backend=backend, select=own)
+    run = Run(
+        profile=profile, dose=dose, view=view, backend=backend, select=own,
+        one_training=(trainer,) if trained_at else (), least_dose=trained_at,
+    )  # fmt: skip
     stamp(
         hub, plan.reconstruction_stage(run, split, key), seconds=time.perf_counter() - begin,
         parameters=told_settings | {"algorithm": algorithm(key)},
     )  # fmt: skip
     return result
+
+
+def _load(hub: Hub, dose: int, view: str, key: str, scan: Scan | None) -> tuple[Any, Any]:
+    """Return what an arm learned at a dose; if another scan is given, ready for that, with the settings of then."""
+    trainee = arm(key)
+    trained = trainee.load(hub.phase_e(dose, view, key), f"run notebook 03_train with arm={key}, dose={dose} first")
+    if scan is None:
+        return trained, None
+    settings = trainee.settings(**_training(hub, dose, view, key)["settings"])
+    return trainee.for_scan(trained, scan, settings), settings
+
+
+def _training(hub: Hub, dose: int, view: str, key: str) -> dict[str, Any]:
+    first = f"run notebook 03_train with arm={key}, dose={dose} first"
+    return read_json(hub.phase_e(dose, view, key) / "training.json", first)
+
+
+def _write_image(path: Path, result: Reconstruction, told: dict[str, Any], note: str) -> None:
+    members = {
+        "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
+        "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told),
+        "_note": "; ".join(filter(None, (note, result.note))),
+    }  # fmt: skip
+    write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
 
 
 def read_reconstruction(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, np.ndarray]:
@@ -197,11 +229,8 @@ def read_reconstruction(hub: Hub, dose: int, view: str, split: str, key: str) ->
 def _cost(hub: Hub, dose: int, view: str, split: str, key: str) -> dict[str, float]:
     """Return what an arm's image cost, with the training and the images that it started from."""
     told = [read_reconstruction(hub, dose, view, split, k) for k in (*arm(key).after, key)]
-    trainings = {training_of(k) for k in (*needed(key), key)} - {""}
-    trained = [
-        read_json(hub.phase_e(dose, view, k) / "training.json", f"run notebook 03_train with arm={k} first")
-        for k in sorted(trainings)
-    ]
+    trainings = {(t, dose_of_training(hub, dose, view, split, k)) for k in (*needed(key), key) if (t := training_of(k))}
+    trained = [_training(hub, at, view, k) for k, at in sorted(trainings)]
     return {
         "training_seconds": sum(t["seconds"] for t in trained),
         "reconstruction_seconds": sum(float(t["seconds"]) for t in told),
@@ -238,7 +267,13 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
     write_json(folder / "status.json", comparison.status)
     write_table(folder / "frc.csv", comparison.frc)
     draw(comparison, folder)
-    stage = plan.comparison_stage(plan.Run(profile=profile, dose=dose, view=view, arms=keys), split)
+    every = dict.fromkeys(n for k in keys for n in (*needed(k), k))
+    elsewhere = {training_of(k): at for k in every if (at := dose_of_training(hub, dose, view, split, k)) != dose}
+    run = Run(
+        profile=profile, dose=dose, view=view, arms=keys,
+        one_training=tuple(elsewhere), least_dose=next(iter(elsewhere.values()), 0),
+    )  # fmt: skip
+    stage = plan.comparison_stage(run, split)
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={})
     return comparison
 

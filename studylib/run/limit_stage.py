@@ -13,6 +13,7 @@ from studylib.judge.limit import Limit, limit_of
 from studylib.run import paths, plan
 from studylib.run.arm_stages import VIEW_FIRST
 from studylib.run.hub import Hub
+from studylib.run.parameters import Run
 from studylib.run.provenance import stamp
 from studylib.run.stages import read_design
 
@@ -30,6 +31,6 @@ def compute(hub: Hub, profile: str, dose: int, view: str, split: str) -> Limit:
     maps = {"photons": told.photons, "spread": told.spread}
     write_with(folder / "limit.npz", lambda file: np.savez(file, **maps))  # type: ignore[arg-type]
     write_with(folder / "limit.png", partial(figures.limit(told.photons, told.spread).savefig, format="png", dpi=110))
-    stage = plan.limit_stage(plan.Run(profile=profile, dose=dose, view=view, splits=(split,)))
+    stage = plan.limit_stage(Run(profile=profile, dose=dose, view=view, splits=(split,)))
     stamp(hub, stage, seconds=time.perf_counter() - begin, parameters={})
     return told

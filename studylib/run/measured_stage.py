@@ -27,6 +27,7 @@ from studylib.physics.split import share_of, split_counts
 from studylib.run import paths, plan, stages
 from studylib.run.hub import Hub
 from studylib.run.measured import REFERENCE, check
+from studylib.run.parameters import Run
 from studylib.run.provenance import stamp
 from studylib.scan import Scan
 
@@ -64,7 +65,7 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))  # type: ignore[arg-type]
     write_with(hub / paths.HALF, lambda file: np.savez(file, objectGuess=image, _seed=seed))  # type: ignore[arg-type]
     write_json(hub / paths.SCAN, told)
-    run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
+    run = Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.scan_stage(run), seconds=time.perf_counter() - begin, parameters={})
     return told
 
@@ -92,7 +93,7 @@ def ceiling(hub: Hub, profile: str) -> dict[str, dict[str, Any]]:
         "positions": _agreement(apart[0], apart[1], scan, design.ms_ssim_sigma),
     }
     write_json(hub / paths.CEILING, told)
-    run = plan.Run(profile=profile, sample=MEASURED, probe=MEASURED)
+    run = Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.ceiling_stage(run), seconds=time.perf_counter() - begin, parameters={})
     return told
 

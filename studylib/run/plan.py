@@ -6,104 +6,14 @@ The Snakefile, the dry run and the check for completeness all read this one list
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
-from pydantic import Field
-
-from studylib.arms.registry import (
-    USUAL,
-    arm,
-    arms,
-    check_arms,
-    check_select,
-    needed,
-    options_owner,
-    training_of,
-)
-from studylib.changes import changed, words_of
-from studylib.design import (
-    MEASURED,
-    SPLITS,
-    Frozen,
-    StudyDesign,
-    check_backend,
-    check_dose,
-    check_probe,
-    check_profile,
-    check_replicate,
-    check_sample,
-    check_split,
-    check_view,
-    judged,
-)
-from studylib.errors import InputError
+from studylib.arms.registry import arm, needed, options_owner, training_of
+from studylib.changes import words_of
+from studylib.design import MEASURED, SPLITS, judged
 from studylib.run import paths
+from studylib.run.parameters import Run
 from studylib.run.stage import Stage
-
-
-class Run(Frozen):
-    """Parameters of a run; equal ones resume an interrupted run."""
-
-    dose: int = 1000
-    view: str = "dense"
-    splits: tuple[str, ...] = SPLITS
-    profile: str = "laptop"
-    backend: str = "torch"
-    arms: tuple[str, ...] = USUAL
-    sample: str = "leaves"
-    probe: str = "zone-plate"
-    replicate: int = 0
-    base_name: str = ""
-    base_sha256: str = ""
-    changes: dict[str, Any] = Field(default_factory=dict)
-    """Settings that the user changed, by dotted name."""
-    select: tuple[str, ...] = ()
-    """Keys of the arms whose options are chosen on the scan itself, by its own counts."""
-
-    @classmethod
-    def checked(cls, **given: Any) -> Run:
-        """Return the run, every value checked.
-
-        Raises
-        ------
-        InputError
-            One of them is not accepted.
-        """
-        splits = tuple(dict.fromkeys(given.pop("splits", SPLITS)))
-        if not splits:
-            raise InputError("splits", splits, "train, test or both", "give --splits train test")
-        checks: dict[str, Callable[[Any], Any]] = {
-            "dose": check_dose, "view": check_view, "profile": check_profile, "backend": check_backend,
-            "replicate": check_replicate, "arms": check_arms, "sample": check_sample, "probe": check_probe,
-        }  # fmt: skip
-        values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
-        values["select"] = check_select(given.get("select", ()), values.get("arms", USUAL))
-        changed(StudyDesign.for_profile(values.get("profile", "laptop")), values.get("changes", {}))
-        return cls(splits=tuple(s for s in SPLITS if s in {check_split(x) for x in splits}), **values)
-
-    def options(self, hub: str, base: str) -> list[str]:
-        """Return the words of the command line that give this run.
-
-        Parameters
-        ----------
-        hub
-            Folder of the run.
-        base
-            Base NPZ; empty for a built-in sample.
-        """
-        names = ("dose", "view", "profile", "backend", "sample", "probe", "replicate")
-        words = ["--hub", hub, *(word for name in names for word in (f"--{name}", str(getattr(self, name))))]
-        words += ["--splits", *self.splits, "--arms", *self.arms]
-        words += ["--set", *words_of(self.changes)] if self.changes else []
-        words += ["--select", *self.select] if self.select else []
-        return [*words, "--base", base] if base else words
-
-    @property
-    def trainings(self) -> tuple[str, ...]:
-        """Return the keys of the arms that have to be trained."""
-        return tuple(key for key in arms() if key in {training_of(k) for k in self.arms})
-
 
 BASE = "data/base/base.npz"
 DESIGN = "analysis/design.json"
@@ -127,13 +37,33 @@ def shared_stages(run: Run) -> list[Stage]:
 def own_stages(run: Run) -> list[Stage]:
     """Return the stages of one condition."""
     plan = [view_stage(run)]
-    plan += [training_stage(run, key) for key in run.trainings if not arm(key).after]
+    trained = [key for key in run.trainings if run.trained_at(key) == run.dose]
+    plan += [training_stage(run, key) for key in trained if not arm(key).after]
     plan += [selection_stage(run, key) for key in run.select]
-    plan += [training_stage(run, key) for key in run.trainings if arm(key).after]
+    plan += [training_stage(run, key) for key in trained if arm(key).after]
     plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
     plan += [comparison_stage(run, split) for split in run.splits]
     plan += [limit_stage(run)] if run.sample != MEASURED else []
     return [*plan, evidence_stage(run)]
+
+
+def taken_over(run: Run) -> tuple[list[Stage], list[Stage]]:
+    """Return the stages of the least dose that a condition of another dose takes over: trainings and their data.
+
+    Returns
+    -------
+    shared, own
+        Those that its views share, and those of the condition of the least dose.
+    """
+    keys = [key for key in run.trainings if run.trained_at(key) != run.dose]
+    if not keys:
+        return [], []
+    least = run.model_copy(update={"dose": run.least_dose})
+    before = {options_owner(k) for key in keys for k in arm(key).after}
+    chosen = [selection_stage(least, key) for key in run.select if key in before]
+    own = [view_stage(least), *chosen, *(training_stage(least, key) for key in keys)]
+    named = [[replace(s, log=f"cli/{s.name}.log") for s in part] for part in ([generation_stage(least)], own)]
+    return named[0], named[1]
 
 
 def design_stage(run: Run) -> Stage:
@@ -217,12 +147,15 @@ def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
     d, v = run.dose, run.view
     inputs = [DESIGN, paths.phase_d(d, v, split)]
     trainer = training_of(key)
-    inputs += [f"{paths.phase_e(d, v, trainer)}/{arm(trainer).weights}"] if trainer else []
+    names = (arm(trainer).weights, "training.json") if trainer else ()
+    at = run.trained_at(trainer)
+    inputs += [f"{paths.phase_e(at, v, trainer)}/{name}" for name in names[: 1 if at == d else 2]]
     inputs += [paths.phase_f(d, v, split, start) for start in arm(key).after]
     own = options_owner(key) in run.select
     inputs += [paths.choice(d, v, options_owner(key))] if own else []
     end = "" if key == "ptychi" else f"_{key}"
     given = _here(run) | {"split": split, "arm": key, "backend": run.backend} | ({"options": "scan"} if own else {})
+    given |= {"trained_at": at} if trainer and at != d else {}
     return Stage(
         6, f"04_reconstruct_dose{d}_{v}_{split}_{key}", "04_reconstruct", given, inputs,
         [paths.phase_f(d, v, split, key)], _log(f"phase_f_{v}_{split}{end}"),
@@ -234,7 +167,7 @@ def comparison_stage(run: Run, split: str) -> Stage:
     d, v = run.dose, run.view
     trained = sorted({training_of(k) for key in run.arms for k in (*needed(key), key)} - {""})
     inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, key) for key in run.arms)]
-    inputs += [f"{paths.phase_e(d, v, key)}/training.json" for key in trained]
+    inputs += [f"{paths.phase_e(run.trained_at(key), v, key)}/training.json" for key in trained]
     names = (
         "comparison_metrics.csv", "reconstructions.npz", "cost.json", "registration.json", "status.json", "frc.csv",
         "phase.png", "amplitude.png", "frc.png",

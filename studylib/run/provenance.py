@@ -123,6 +123,13 @@ def stamps(hub: Hub) -> dict[str, dict[str, Any]]:
     return {path.stem: read_json(path, "run the stage again") for path in sorted(folder.glob("*.json"))}
 
 
+def dose_of_training(hub: Hub, dose: int, view: str, split: str, key: str) -> int:
+    """Return the dose at which the network behind an image was trained; the image's own without a network."""
+    name = f"04_reconstruct_dose{dose}_{view}_{split}_{key}"
+    told = read_json(stamp_path(hub, name), f"run notebook 04_reconstruct with arm={key} first")
+    return int(told["parameters"].get("trained_at", dose))
+
+
 def collect(hub: Hub, *, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
     """Return the provenance of a run's deltas, from the stamps of its stages."""
     records = stamps(hub)

@@ -27,6 +27,7 @@ from studylib.physics.grouping import group
 from studylib.physics.windows import extract
 from studylib.run import measured, paths, plan
 from studylib.run.hub import Hub
+from studylib.run.parameters import Run
 from studylib.run.provenance import sha256, stamp
 from studylib.scan import Scan
 
@@ -44,7 +45,7 @@ def write_design(hub: Hub, profile: str, replicate: int = 0, changes: Changes | 
     start = time.perf_counter()
     design = changed(StudyDesign.for_profile(profile, replicate), changes or {})
     write_json(hub / plan.DESIGN, design.model_dump(mode="json"))
-    stage = plan.design_stage(plan.Run(profile=profile, replicate=replicate, changes=changes or {}))
+    stage = plan.design_stage(Run(profile=profile, replicate=replicate, changes=changes or {}))
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"changes": changes or {}})
     return design
 
@@ -102,9 +103,7 @@ def generate(
         scans = simulate_halves(source, design.sample, dose, seed)
     for split, scan in scans.items():
         dataset.save(hub.phase_c(dose, split), scan, truth, _true_patches(split, truth, scan), phase)
-    run = plan.Run(
-        profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], base_sha256=sha256(mine) if mine else ""
-    )
+    run = Run(profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], base_sha256=sha256(mine) if mine else "")
     stamp(
         hub, plan.generation_stage(run), seconds=time.perf_counter() - start,
         parameters={"seed": seed, "base": Path(base).name or name},
@@ -170,6 +169,6 @@ def make_view(
             overlap.acceptance_bound(scan.positions, spacing), grouping.n_neighbours,
         )  # fmt: skip
     write_json(hub.overlap_metrics(dose, view), reports)
-    stage = plan.view_stage(plan.Run(profile=profile, dose=dose, view=view))
+    stage = plan.view_stage(Run(profile=profile, dose=dose, view=view))
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={"s_img": s_img, "n_groups": n_groups})
     return reports

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from studylib.arms.registry import USUAL, check_arms, check_select
+from studylib.arms.registry import USUAL, check_arms, check_one_training, check_select
 from studylib.changes import words_of
 from studylib.design import (
     DOSES,
@@ -26,7 +26,8 @@ from studylib.design import (
 from studylib.errors import InputError, StudyError
 from studylib.io.files import read_json
 from studylib.run.hub import Hub
-from studylib.run.plan import Run, own_stages, shared_stages, stages
+from studylib.run.parameters import Run
+from studylib.run.plan import own_stages, shared_stages, stages, taken_over
 from studylib.run.stage import Stage
 
 RUN = "plan/run.json"
@@ -51,6 +52,8 @@ class Study(Frozen):
     """Settings that the user changed, by dotted name."""
     select: tuple[str, ...] = ()
     """Keys of the arms whose options are chosen on the scan itself, by its own counts."""
+    one_training: tuple[str, ...] = ()
+    """Keys of the arms that are trained once for all doses of a view, at the least of them."""
     alone: bool = False
     """Whether it is one condition, whose files lie in the folder itself."""
 
@@ -76,6 +79,7 @@ class Study(Frozen):
             raise InputError("replicates", given["replicates"], expected, "give REPLICATES=3")
         given["replicates"], given["arms"] = int(number), check_arms(given["arms"])
         given["select"] = check_select(given.get("select", ()), given["arms"])
+        given["one_training"] = check_one_training(given.get("one_training", ()), given["arms"])
         if MEASURED in (*given["samples"], *given["probes"]) and not given.get("base_sha256"):
             raise InputError("sample", MEASURED, "a built-in sample, where no scan is given", "make measured DATA=...")
         study = cls(**given)
@@ -93,6 +97,7 @@ class Study(Frozen):
     def conditions(self) -> dict[str, Run]:
         """Return the run of every condition by its folder, relative to that of the study."""
         shared = {name: getattr(self, name) for name in Run.model_fields if name in type(self).model_fields}
+        shared |= {"least_dose": min(self.doses)} if self.one_training else {}
         numbers = range(self.replicates - 1, self.replicates) if self.alone else range(self.replicates)
         runs = [
             Run(**shared, sample=sample, probe=probe, dose=dose, view=view, replicate=number)
@@ -118,6 +123,7 @@ class Study(Frozen):
             words += [f"--{name}", *map(str, getattr(self, name))]
         words += ["--set", *words_of(self.changes)] if self.changes else []
         words += ["--select", *self.select] if self.select else []
+        words += ["--one-training", *self.one_training] if self.one_training else []
         return [*words, "--base", base] if base else words
 
     def describe(self) -> str:
@@ -151,6 +157,10 @@ def graph(study: Study) -> list[Stage]:
             made = replace(stage.at(above), log=f"cli/{stage.name}.log")
             plan.setdefault(made.key, made)
             plan[stage.at(folder).key] = stage.at(folder, above)
+        shared, own = taken_over(run)
+        least = study.folder(run.model_copy(update={"dose": run.least_dose}))
+        for stage in [s.at(folder, above) for s in shared] + [s.at(folder, least) for s in own]:
+            plan[stage.key] = stage
         plan |= {stage.at(folder).key: stage.at(folder) for stage in own_stages(run)}
     return sorted(plan.values(), key=lambda stage: stage.phase)
 

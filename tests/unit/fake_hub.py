@@ -11,7 +11,8 @@ from studylib.io.dataset import save
 from studylib.io.files import write_json, write_table
 from studylib.run import paths
 from studylib.run.hub import Hub
-from studylib.run.plan import Run, training_stage
+from studylib.run.parameters import Run
+from studylib.run.plan import training_stage
 from studylib.run.provenance import stamp
 
 SCORES = {"PtychoPINN": (0.81, 0.91), "Baseline": (0.80, 0.895), "PtyChi": (0.85, 0.7), "constant": (0.2, 0.1)}

@@ -8,7 +8,8 @@ import pytest
 
 from studylib.errors import InputError
 from studylib.run import cluster
-from studylib.run.plan import Run, generation_stage
+from studylib.run.parameters import Run
+from studylib.run.plan import generation_stage
 
 LISTS = '#!/bin/sh\n[ "$1" = --list-gpus ] && echo "GPU 0: some card (UUID: GPU-1)"\n'
 

@@ -21,7 +21,8 @@ from studylib.io.files import write_json, writing
 from studylib.run import plan, provenance, stages
 from studylib.run.hub import Hub
 from studylib.run.mend import refuse_to_mix
-from studylib.run.plan import Run, design_stage, reconstruction_stage
+from studylib.run.parameters import Run
+from studylib.run.plan import design_stage, reconstruction_stage
 from studylib.samples import built_in
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,8 @@ from studylib.errors import InputError
 from studylib.io.files import write_json
 from studylib.run import removal
 from studylib.run.hub import Hub
-from studylib.run.plan import Run, stages
+from studylib.run.parameters import Run
+from studylib.run.plan import stages
 from studylib.run.preparation import clean_hub, lock, prepare
 from studylib.run.study import Study
 from tests.conftest import studylib

@@ -15,7 +15,8 @@ from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.run import arm_stages, paths
 from studylib.run.hub import Hub
-from studylib.run.plan import Run, stages
+from studylib.run.parameters import Run
+from studylib.run.plan import stages
 from studylib.run.study import Study
 from tests.asymmetric import OBJECT, scan_of
 

@@ -11,7 +11,8 @@ from studylib.design import StudyDesign
 from studylib.errors import InputError
 from studylib.run.engine import concerned
 from studylib.run.hub import Hub
-from studylib.run.plan import Run, stages
+from studylib.run.parameters import Run
+from studylib.run.plan import stages
 from studylib.run.preparation import prepare
 from studylib.run.provenance import sha256
 from studylib.run.study import Study, graph
@@ -59,6 +60,35 @@ def test_the_evidence_waits_for_every_stage_of_its_condition(given):
             ahead += [maker[name] for name in stage.needs if name in maker and maker[name].key not in waited]
         mine = {stage.key for stage in plan if stage.hub == evidence.hub}
         assert mine <= waited, "its page reads what another stage may not have made yet"
+
+
+def test_one_training_serves_the_doses_of_a_view():
+    plan = graph(Study.checked(**GIVEN | {"arms": "map pinn unrolled", "one_training": ["unrolled"]}))
+    made = [stage for stage in plan if not stage.source and stage.notebook == "03_train"]
+    trained = {key: [stage for stage in made if stage.parameters["arm"] == key] for key in ("pinn", "unrolled")}
+    # 2 samples x 2 replicates x 2 views, and x 2 doses where each dose has a training of its own
+    assert len(trained["pinn"]) == 16 and len(trained["unrolled"]) == 8
+    assert {stage.parameters["dose"] for stage in trained["unrolled"]} == {1000}
+    hub = "phase_smooth_r1/dose_100000_sparse"
+    mine = {stage.name: stage for stage in plan if stage.hub == hub}
+    image = mine["04_reconstruct_dose100000_sparse_test_unrolled"]
+    assert "data/phase_e/dose_1000/sparse/unrolled/weights.npz" in image.inputs
+    assert image.parameters["trained_at"] == 1000
+    assert "trained_at" not in mine["04_reconstruct_dose100000_sparse_test_pinn"].parameters
+    assert "data/phase_e/dose_1000/sparse/unrolled/training.json" in mine["05_compare_dose100000_sparse_test"].inputs
+    assert mine["03_train_dose1000_sparse_unrolled"].source == "phase_smooth_r1/dose_1000_sparse"
+    # What the training read is linked too, so that the condition is a whole hub.
+    known = {stage.under(name) for stage in plan for name in stage.outputs}
+    assert all(stage.under(name) in known for stage in mine.values() for name in stage.inputs)
+    written = [stage.under(name) for stage in plan for name in (*stage.outputs, stage.log, stage.executed)]
+    assert len(set(written)) == len(written), "two stages write one file"
+    assert all(name in known for stage in plan for name in stage.needs), "a stage reads what none writes"
+
+
+@pytest.mark.parametrize("key", ["ptychi", "baseline", "map"])
+def test_only_an_arm_that_the_study_trains_is_trained_once(key):
+    with pytest.raises(InputError, match="one-training"):
+        Study.checked(**GIVEN | {"one_training": [key]})
 
 
 def test_one_condition_is_planned_as_ever():
