@@ -179,11 +179,13 @@ def reconstruct(
         trained, with_which = _load(hub, trained_at or dose, view, trainer, scan if elsewhere else None)
         if elsewhere and key == trainer:
             settings, told = with_which, f"its training at {trained_at:,} photons per pattern"
-    note = f"trained at {trained_at:,} photons per pattern" if trainer and elsewhere else ""
+    notes = [f"trained at {trained_at:,} photons per pattern"] if trainer and elsewhere else []
+    if trainer and arm(trainer).needs_truth and scan.metadata.get("sample_kind") == MEASURED:
+        notes.append("trained on patches of the reference that it is scored against")
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
     result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
     told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}
-    _write_image(hub.phase_f(dose, view, split, key), result, told_settings, note)
+    _write_image(hub.phase_f(dose, view, split, key), result, told_settings, notes)
     own = (options_owner(key),) if options == "scan" else ()
     run = Run(
         profile=profile, dose=dose, view=view, backend=backend, select=own,
@@ -211,11 +213,11 @@ def _training(hub: Hub, dose: int, view: str, key: str) -> dict[str, Any]:
     return read_json(hub.phase_e(dose, view, key) / "training.json", first)
 
 
-def _write_image(path: Path, result: Reconstruction, told: dict[str, Any], note: str) -> None:
+def _write_image(path: Path, result: Reconstruction, told: dict[str, Any], notes: list[str]) -> None:
     members = {
         "object": result.object, "loss": result.loss, "seconds": np.float64(result.seconds),
         "peak_memory_mib": np.float64(result.peak_memory_mib), "_settings": json.dumps(told),
-        "_note": "; ".join(filter(None, (note, result.note))),
+        "_note": "; ".join(filter(None, (*notes, result.note))),
     }  # fmt: skip
     write_with(path, lambda file: np.savez(file, **members))  # type: ignore[arg-type]
 

@@ -88,6 +88,25 @@ def test_what_stands_in_place_of_the_truth_is_told(study):
     assert studylib("verify", "--hub", str(hub)).returncode == 0
 
 
+def test_an_arm_that_learns_from_the_reference_says_so(study, tmp_path):
+    """The image that it is scored against: an advantage that no other arm has."""
+    import shutil
+
+    from studylib.run import arm_stages
+    from studylib.run.hub import Hub
+
+    hub = Hub(tmp_path / "h")
+    shutil.copytree(study[0] / "measured_r0/dose_1000_dense", hub.root)
+    design = json.loads((hub / "analysis/design.json").read_text())
+    design["arms"] |= {"baseline": {"steps": 10, "evaluations": 1}}
+    (hub / "analysis/design.json").write_text(json.dumps(design))
+    arm_stages.train(hub, "smoke", 1000, "dense", "baseline", "torch")
+    for key, note in (("baseline", "trained on patches of the reference"), ("map", "")):
+        arm_stages.reconstruct(hub, "smoke", 1000, "dense", "test", key)
+        assert note in (told := str(arm_stages.read_reconstruction(hub, 1000, "dense", "test", key)["_note"]))
+        assert bool(told) is bool(note)
+
+
 def test_the_same_command_again_runs_nothing(study):
     folder, words = study
     before = (folder / "analysis/response.json").read_bytes()
