@@ -159,8 +159,8 @@ bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.m
 study-speed: $(VENV)/ready  ## one graph beside its conditions one after the other, to benchmarks/study_speed.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.study_speed
 
-large: $(VENV)/ready  ## 1e5 positions: train, predict and stitch, peak memory of each, to benchmarks/large.json
-	$(BIN)/python benchmarks/large.py
+large: $(VENV)/ready  ## 1e5 positions of 128 x 128 px from Zarr: what streams and in which memory, to docs/large.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.large
 
 index: $(VENV)/ready  ## reports/index.html: every run, its deltas and how it stands
 	$(BIN)/python -m studylib index --folder reports

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
+from numpy.typing import DTypeLike, NDArray
 
 from studylib.errors import InputError
+
+HELD = 2**30
+"""Bytes of an array that is held in memory; a larger one lies on the disk, and is read and written as it is used."""
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
@@ -60,6 +68,45 @@ def refuse_too_large(name: str, shape: tuple[int, int, int], needed_mib: float, 
     if needed_mib > there:
         expected = f"what fits into memory: it takes about {needed_mib:,.0f} MiB, and {there:,.0f} MiB are free"
         raise InputError(name, f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px", expected, remedy)
+
+
+def room(shape: tuple[int, ...], dtype: DTypeLike, name: str) -> NDArray[Any]:
+    """Return an array to be filled: in memory, or beyond `HELD` in a nameless file, which goes with the array.
+
+    Parameters
+    ----------
+    name
+        Of what it will hold, for the message.
+
+    Raises
+    ------
+    InputError
+        The disk has not the space.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size <= HELD:
+        return np.empty(shape, dtype)
+    folder = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir())
+    there = shutil.disk_usage(folder).free
+    if size > there:
+        expected = f"what fits on the disk of {folder}: it takes {size / 2**20:,.0f} MiB, {there / 2**20:,.0f} are free"
+        raise InputError(name, f"{shape[0]:,} patterns", expected, "set TMPDIR to a folder on a larger disk")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def taken(array: NDArray[Any], indices: NDArray[np.intp] | slice, name: str) -> NDArray[Any]:
+    """Return some entries of the first axis, as indexing does; many large ones in `room`, block by block."""
+    if isinstance(indices, slice) or np.asarray(indices).dtype == bool:
+        return array[indices]
+    shape = (len(indices), *array.shape[1:])
+    each = array.dtype.itemsize * int(np.prod(shape[1:]))
+    if each * len(indices) <= HELD:
+        return array[indices]
+    made, size = room(shape, array.dtype, name), max(1, HELD // (8 * each))
+    for start in range(0, len(indices), size):
+        made[start : start + size] = array[indices[start : start + size]]
+    return made
 
 
 def device() -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib import machine
 from studylib.design import MEASURED
 from studylib.errors import InputError
 from studylib.physics.overlap import mean_spacing
@@ -192,6 +193,13 @@ class Measured:
             for start in range(0, n, size):
                 yield self.counts(slice(start, start + size))
 
+    def _some(self, part: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
+        """Yield the counts of some patterns: of all in blocks, of others one at a time."""
+        if self.places is not None and np.array_equal(part, np.arange(len(self.places))):
+            yield from self.blocks()
+        else:
+            yield from (self.counts(slice(int(k), int(k) + 1)) for k in part)
+
     def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
         """Return the scan of some positions for the arms: counts, the first mode of the probe, a frame that holds all.
 
@@ -203,18 +211,19 @@ class Measured:
             Indices of the positions; all when None.
         """
         assert self.patterns is not None and self.places is not None and self.probe is not None
-        blocks = self.blocks() if part is None else (self.counts(slice(int(k), int(k) + 1)) for k in part)
         part = np.arange(len(self.places)) if part is None else part
-        counts = np.concatenate(list(blocks))
-        n, where = counts.shape[1], self.places[part]
+        n, where = self.patterns.shape[1], self.places[part]
         where = where - np.floor(where.min(axis=0)) + n // 2 + 1
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
-        dose = float(counts.sum(axis=(1, 2)).mean())
+        dose = float(np.concatenate([counts.sum(axis=(1, 2)) for counts in self._some(part)]).mean())
         scale, light = intensity_scale(round(dose), n), self.probe[0]
         dark = 0.0 if self.background is None else float(self.background.sum())
         probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(np.abs(light.astype(np.complex128)) ** 2))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
-        amplitudes = (np.sqrt(counts) / scale).astype(np.float32)
+        amplitudes, done = machine.room((len(part), n, n), np.float32, f"patterns of {self.name}"), 0
+        for counts in self._some(part):
+            amplitudes[done : done + len(counts)] = np.sqrt(counts) / scale
+            done += len(counts)
         mask = None if self.mask is None or self.mask.all() else self.mask
         metadata |= {"sample": self.name, "object_shape": [height, width]}
         return Scan(

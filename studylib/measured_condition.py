@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib import machine
 from studylib.design import HELD_SHARE
 from studylib.errors import InputError
 from studylib.physics.simulate import intensity_scale
@@ -103,7 +104,7 @@ def shorter(scan: Scan, dose: int, seed: int) -> Exposure:
         return _empty(named, part, intensity_scale(photons, scan.n_pixels))
 
     exposure, rest = of_dose(dose, share), of_dose(round(of_rest * mean), of_rest)
-    kept = np.empty(scan.diffraction.shape, np.uint16 if most < 2**16 else np.uint32)
+    kept = machine.room(scan.diffraction.shape, np.uint16 if most < 2**16 else np.uint32, "counts held back")
     for number, (part, one, other) in enumerate(_divided(scan, seed)):
         generator = np.random.default_rng([seed, dose, number])
         mine, held, more = split_counts(one, (shares[0], shares[1], left), generator)
@@ -123,5 +124,5 @@ def _mean_and_most(scan: Scan) -> tuple[float, float]:
 
 def _empty(scan: Scan, share: float, scale: float) -> Scan:
     """Return a scan for a share of the counts, to be filled; its probe is weaker: the object keeps its scale."""
-    diffraction = np.empty(scan.diffraction.shape, np.float32)
+    diffraction = machine.room(scan.diffraction.shape, np.float32, "a share of the counts")
     return replace(scan.dimmed(share), diffraction=diffraction, scale=scale, held=None, held_share=0.0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib import machine
 from studylib.physics.overlap import mean_spacing
 from studylib.physics.simulate import to_counts
 
@@ -132,5 +133,6 @@ class Scan:
 
     def take(self, indices: NDArray[np.intp] | slice) -> Scan:
         """Return the scan at some of its positions."""
-        held = None if self.held is None else self.held[indices]
-        return replace(self, diffraction=self.diffraction[indices], positions=self.positions[indices], held=held)
+        held = None if self.held is None else machine.taken(self.held, indices, "counts held back")
+        diffraction = machine.taken(self.diffraction, indices, "patterns")
+        return replace(self, diffraction=diffraction, positions=self.positions[indices], held=held)

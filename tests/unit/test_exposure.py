@@ -48,6 +48,41 @@ def test_it_is_what_a_shorter_exposure_would_have_counted(scan, exposure):
     assert exposure.scan.photons == pytest.approx(1_000, rel=0.01) and exposure.scan.metadata["dose"] == 1_000
 
 
+def test_a_large_scan_is_divided_on_the_disk_with_the_same_numbers(scan, exposure, monkeypatch):
+    monkeypatch.setattr("studylib.machine.HELD", 2**16)
+    again = shorter(scan, 1_000, seed=3)
+    for mine, held in ((again.scan, exposure.scan), (again.rest, exposure.rest)):
+        assert isinstance(mine.diffraction, np.memmap)
+        np.testing.assert_array_equal(mine.diffraction, held.diffraction)
+    np.testing.assert_array_equal(again.scan.held, exposure.scan.held)
+    monkeypatch.setattr("studylib.machine.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(InputError, match=r"counts.*takes \d+ MiB, 1 are free.*TMPDIR"):
+        shorter(scan, 1_000, seed=3)
+
+
+def test_positions_of_a_large_scan_are_taken_block_by_block(scan, exposure, monkeypatch):
+    some = np.array([7, 3, 3, 90, 12])
+    held = exposure.scan.take(some)
+    monkeypatch.setattr("studylib.machine.HELD", 2**12)
+    taken = exposure.scan.take(some)
+    assert isinstance(taken.diffraction, np.memmap) and isinstance(taken.held, np.memmap)
+    np.testing.assert_array_equal(taken.diffraction, held.diffraction)
+    np.testing.assert_array_equal(taken.held, held.held)
+
+
+def test_a_measured_scan_is_read_block_by_block_with_the_same_numbers(scan, monkeypatch):
+    measured = Measured("test", "test", scan.counts, positions=scan.positions, probe=scan.probe[None])
+    whole, some = measured.scan(), measured.scan(np.array([5, 2, 40]))
+    amplitudes = whole.diffraction[[5, 2, 40]] * whole.scale
+    np.testing.assert_allclose(amplitudes, some.diffraction * some.scale, rtol=1e-6)
+    monkeypatch.setattr("studylib.machine.HELD", 2**16)
+    monkeypatch.setattr("studylib.measured.BLOCK_BYTES", 7 * 8 * N**2)
+    parts = measured.scan()
+    assert isinstance(parts.diffraction, np.memmap) and parts.metadata == whole.metadata
+    np.testing.assert_array_equal(parts.diffraction, whole.diffraction)
+    np.testing.assert_array_equal(parts.probe, whole.probe)
+
+
 def test_the_parts_are_independent(scan, exposure):
     """Counts that share their expectation only: what noise is left in one says nothing of the other's."""
     a, b = exposure.scan, exposure.rest
