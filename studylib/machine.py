@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from studylib.errors import InputError
 
-HELD = 2**30
+HELD = 2**29
 """Bytes of an array that is held in memory; a larger one lies on the disk, and is read and written as it is used."""
 
 
@@ -71,7 +71,7 @@ def refuse_too_large(name: str, shape: tuple[int, int, int], needed_mib: float, 
 
 
 def room(shape: tuple[int, ...], dtype: DTypeLike, name: str) -> NDArray[Any]:
-    """Return an array to be filled: in memory, or beyond `HELD` in a nameless file, which goes with the array.
+    """Return an array to be filled: in memory, or beyond `HELD` bytes in a nameless file, which goes with the array.
 
     Parameters
     ----------
@@ -86,13 +86,34 @@ def room(shape: tuple[int, ...], dtype: DTypeLike, name: str) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size <= HELD:
         return np.empty(shape, dtype)
-    folder = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir())
-    there = shutil.disk_usage(folder).free
-    if size > there:
-        expected = f"what fits on the disk of {folder}: it takes {size / 2**20:,.0f} MiB, {there / 2**20:,.0f} are free"
-        raise InputError(name, f"{shape[0]:,} patterns", expected, "set TMPDIR to a folder on a larger disk")
+    folder = refuse_full_disk(name, shape, size)
     with tempfile.TemporaryFile(dir=folder) as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def refuse_full_disk(name: str, shape: tuple[int, ...], needed: float) -> str:
+    """Return the folder for arrays that are too large for the memory; refuse what does not fit there.
+
+    Parameters
+    ----------
+    name, shape
+        Of what is refused, for the message.
+    needed
+        Bytes.
+
+    Raises
+    ------
+    InputError
+        With what it takes, and what there is.
+    """
+    folder = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir())
+    there = shutil.disk_usage(folder).free
+    if needed > there:
+        given = f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px"
+        room = f"it takes about {needed / 2**20:,.0f} MiB, and {there / 2**20:,.0f} MiB are free"
+        remedy = "set TMPDIR to a folder on a larger disk, give a part of the positions, or a smaller detector"
+        raise InputError(name, given, f"what fits on the disk of {folder}: {room}", remedy)
+    return folder
 
 
 def taken(array: NDArray[Any], indices: NDArray[np.intp] | slice, name: str) -> NDArray[Any]:

@@ -28,8 +28,9 @@ REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, least_gain=5e-
 gains next to nothing: slow structure converges last, and an arm that does not get there either would look the better
 for it. On a Siemens star images of later rounds agree with one another to a phase MS-SSIM of 1.0000 and 0.006 rad."""
 
-BYTES = 20
-"""For each pixel of each pattern, that the division of a scan's counts takes (13 were measured, of 4,000 patterns)."""
+BYTES = 14
+"""For each pixel of each pattern, of what lies beside one another while a large scan is divided: amplitudes of the
+whole, of the exposure and of the rest, and the counts held back."""
 
 
 def check(scan: Measured) -> describe.Counts:
@@ -52,8 +53,8 @@ def check(scan: Measured) -> describe.Counts:
     if not side_of_study(rows, columns):
         expected = f"patterns of at least {LEAST_SIDE} x {LEAST_SIDE} px"
         raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "give the whole detector")
-    remedy = "give a part of the positions, or a smaller detector"
-    machine.refuse_too_large(f"patterns of {scan.name}", (n, rows, columns), BYTES * n * rows * columns / 2**20, remedy)
+    if BYTES * n * rows * columns > machine.HELD:
+        machine.refuse_full_disk(f"patterns of {scan.name}", (n, rows, columns), BYTES * n * rows * columns)
     counts = describe.count(scan)
     if why := counts.not_raw():
         remedy = "give the raw counts of the detector: thinned, others are not what a shorter exposure would count"

@@ -56,7 +56,7 @@ def test_a_large_scan_is_divided_on_the_disk_with_the_same_numbers(scan, exposur
         np.testing.assert_array_equal(mine.diffraction, held.diffraction)
     np.testing.assert_array_equal(again.scan.held, exposure.scan.held)
     monkeypatch.setattr("studylib.machine.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
-    with pytest.raises(InputError, match=r"counts.*takes \d+ MiB, 1 are free.*TMPDIR"):
+    with pytest.raises(InputError, match=r"counts.*takes about \d+ MiB, and 1 MiB are free.*TMPDIR"):
         shorter(scan, 1_000, seed=3)
 
 
@@ -161,8 +161,9 @@ def test_the_reference_is_where_the_solver_ends_and_not_where_its_first_round_do
     assert told["phase"]["ms_ssim"] > 0.999 and told["phase"]["mae"] < 0.005
 
 
-def test_a_scan_that_cannot_be_divided_in_memory_is_refused_with_the_figure(scan, monkeypatch):
-    monkeypatch.setattr("studylib.machine.psutil.virtual_memory", lambda: SimpleNamespace(available=2**20))
+def test_a_scan_that_does_not_fit_on_the_disk_is_refused_with_the_figure(scan, monkeypatch):
+    monkeypatch.setattr("studylib.machine.HELD", 2**16)
+    monkeypatch.setattr("studylib.machine.shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
     measured = Measured("NPZ", "scan.npz", scan.counts, positions=scan.positions - N / 2, probe=scan.probe[None])
-    with pytest.raises(InputError, match=r"patterns of scan.npz: got '270 patterns of 32 x 32 px'.* 5 MiB, and 1 MiB"):
+    with pytest.raises(InputError, match=r"patterns of scan.npz: got '270 patterns of 32 x 32 px'.* 4 MiB, and 1 MiB"):
         check(measured)
