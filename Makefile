@@ -124,7 +124,7 @@ $(foreach arm,pinn baseline map pinn_map,$(call papermill,04_reconstruct,$(arm))
 )
 endef
 TRAINED := $(addprefix notebooks/,00_design.ipynb 01_generate.ipynb 02_overlap.ipynb 03_train.ipynb 03_select.ipynb)
-COMPARED := $(addprefix notebooks/,04_reconstruct.ipynb 05_compare.ipynb 05_limit.ipynb 06_evidence.ipynb)
+COMPARED := $(addprefix notebooks/,04_reconstruct.ipynb 05_compare.ipynb 05_limit.ipynb 05_uncertainty.ipynb 06_evidence.ipynb)
 
 # One thread, as in a run: with two, sums are rounded otherwise.
 nbval notebooks: export OMP_NUM_THREADS := 1

@@ -68,6 +68,7 @@ def page(name: str, told: Response, commits: str, scan: list[str]) -> str:
         "PtychoPINN minus other, phase MS-SSIM": tables.deltas(told),
         "PtychoPINN minus other, amplitude MS-SSIM": tables.deltas(told, "amplitude_ms_ssim"),
         "What the photons allow, and how many times Wiener's phase error each arm has": tables.limits(told),
+        "The error that arms tell of their pixels, and the shares of pixels within it": tables.sure(told),
         "Photons per pattern that an arm needs": tables.needed(told),
         "At equal fluence: what overlap alone is worth": tables.equal_fluence(told),
         "Seconds, training and reconstruction": tables.scores(told, "seconds"),

@@ -36,7 +36,7 @@ def joined(studies: list[Response]) -> Response:
         raise ValueError(f"studies of one split are needed, got {sorted({told.split for told in studies})}")
     several = {
         name: [row for told in studies for row in getattr(told, name)]
-        for name in ("rows", "points", "deltas", "winners", "failed", "limits")
+        for name in ("rows", "points", "deltas", "winners", "failed", "limits", "sure")
     }
     several["winners"].sort(key=lambda w: ([*SAMPLES, w.sample].index(w.sample), w.probe, w.dose, w.view))
     return studies[0].model_copy(update=several)
@@ -57,6 +57,9 @@ def page(told: Response, sources: list[str], pictures: list[str]) -> str:
     if told.limits:
         lines += ["## What the photons allow, and how many times Wiener's phase error each arm has", ""]
         lines += [response_tables.markdown(response_tables.limits(told)), ""]
+    if told.sure:
+        lines += ["## How sure", "", "The error that arms tell of their pixels, and the shares within it.", ""]
+        lines += [response_tables.markdown(response_tables.sure(told)), ""]
     lines += ["## The best arm in the phase, and those that tie (within 0.005)", ""]
     lines += [response_tables.markdown(response_tables.winners(told)), "", "## Pictures", ""]
     for name in pictures:

@@ -16,6 +16,7 @@ from studylib.physics.stitch import scanned_box
 if TYPE_CHECKING:
     from studylib.judge.compare import Comparison
     from studylib.judge.select import Choice
+    from studylib.judge.uncertainty import ErrorMap
     from studylib.scan import Scan
 
 
@@ -189,6 +190,23 @@ def limit(photons: NDArray[np.float32], spread: NDArray[np.float32]) -> Figure:
     figure.colorbar(drawn, ax=right, label="standard deviation, rad", shrink=0.8)
     left.set_title("photons that each pixel sends")
     right.set_title("error of the phase at the bound of Cramer and Rao")
+    return figure
+
+
+def uncertainty(found: ErrorMap, wrong: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Figure:
+    """Draw the error of phase and amplitude that is told of each pixel, and beside it the true one where one is."""
+    rows, columns = found.phase.shape
+    across = 1 if wrong is None else 2
+    figure = Figure(figsize=(5.5 * across, 0.6 + 2 * (0.5 + 4.2 * rows / columns)), layout="constrained")
+    grid = figure.subplots(2, across, squeeze=False)
+    for place, (name, told) in enumerate((("phase [rad]", found.phase), ("amplitude", found.amplitude))):
+        worst = float(np.percentile(told, 99.5))
+        shown = [(f"error told, {name}", told)]
+        shown += [] if wrong is None else [(f"true error, {name}", np.abs(wrong[place]))]
+        for axes, (title, picture) in zip(grid[place], shown, strict=True):
+            drawn = axes.imshow(picture, cmap="cividis", vmin=0, vmax=worst)
+            axes.set(title=title, xticks=[], yticks=[])
+        figure.colorbar(drawn, ax=grid[place].tolist(), shrink=0.8)
     return figure
 
 

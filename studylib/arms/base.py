@@ -62,6 +62,8 @@ class Arm(ABC):
         Key of the arm whose chosen options it takes over; empty for its own.
     has_forward_model
         Whether it computes expected patterns; only a plain supervised network does not.
+    error_from_halves
+        Whether the error of its pixels is told from its images of two halves of the counts.
     without_prior
         For an arm that fits the object itself by iterations: the settings with which it has no prior, so that it must
         stay at the truth on noise-free patterns (one test starts every such arm there); None for the others.
@@ -78,6 +80,7 @@ class Arm(ABC):
     trained_by: ClassVar[str] = ""
     options_of: ClassVar[str] = ""
     has_forward_model: ClassVar[bool] = True
+    error_from_halves: ClassVar[bool] = False
     without_prior: ClassVar[dict[str, Any] | None] = None
 
     def train(

@@ -161,6 +161,7 @@ class Map(Arm):
     key: ClassVar = "map"
     colour: ClassVar = "#d55e00"
     settings: ClassVar = MapSettings
+    error_from_halves: ClassVar = True
     without_prior: ClassVar = {"tv": 0.0, "iterations": 100, "rate": 1e-3}
 
     def reconstruct(
@@ -203,5 +204,6 @@ class MapFromPinn(Map):
     key: ClassVar = "pinn_map"
     colour: ClassVar = "#a6761d"
     settings: ClassVar = RefineSettings
+    error_from_halves: ClassVar = False
     options_of: ClassVar = "map"
     after: ClassVar = ("pinn",)

@@ -59,6 +59,7 @@ class Unrolled(Arm):
     trains: ClassVar = True
     weights: ClassVar = "weights.npz"
     after: ClassVar = ("map",)
+    error_from_halves: ClassVar = True
 
     def train(
         self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from studylib import figures
-from studylib.arms.registry import arm
-from studylib.design import SPLITS
+from studylib.arms.registry import arm, arms
+from studylib.design import CHANNELS, SPLITS
 from studylib.evidence.aggregate import notes
 from studylib.evidence.deltas import LABELS, signed
 from studylib.evidence.explorer import MARK
 from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
+from studylib.run import paths
 from studylib.run.hub import Hub
 from studylib.run.paths import CEILING, LIMIT, SCAN
 from studylib.run.provenance import dose_of_training, stamps
@@ -121,6 +122,27 @@ def _ceiling(what: str, told: dict[str, dict[str, float | None]]) -> str:
         cells = f"MS-SSIM {_cell(m['ms_ssim'], 3)}, MAE {_cell(m['mae'], 4)}, half bit at {_cell(m['half_bit'], 3)}"
         parts.append(f"{channel} {cells} of Nyquist")
     return f"The ceiling, two images of half the {what} each against each other: {'; '.join(parts)}"
+
+
+def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
+    """Return how large the error of each pixel is by two halves of the counts, and how often that was right."""
+    folder, parts = hub.comparison(dose, view, split), []
+    for key in (key for key in arms() if (folder / paths.uncertainty(key)).is_file()):
+        told = read_json(folder / paths.uncertainty(key), "run notebook 05_uncertainty first")
+        words = " ".join(f"{c.capitalize()}: {_sure(told[c], ' rad' * (c == 'phase'))}." for c in reversed(CHANNELS))
+        parts.append(f"<p><b>{escape(told['arm'])}.</b> {words}</p>")
+        picture = folder / paths.uncertainty(key).replace(".json", ".png")
+        parts.append(embedded(picture, f"error of each pixel of {told['arm']}, as two halves of the counts tell it"))
+    return HTML("\n".join(parts) or "<p>No arm of this run tells the error of its pixels.</p>")
+
+
+def _sure(told: dict[str, float], unit: str) -> str:
+    """Return in words the error of a channel that is told, and how many pixels it covers where there is a truth."""
+    mean = f"the error told is {told['told']:.4f}{unit} in the mean"
+    if "within_one" not in told:
+        return mean
+    shares = f"{told['within_one']:.0%} of the pixels lie within it, {told['within_two']:.0%} within twice that"
+    return f"{mean}; {shares}; the mean absolute error is {told['error']:.4f}{unit}"
 
 
 def _cell(value: float | None, digits: int) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from studylib.arms import registry
 from studylib.design import CHANNELS, MEASURED, judged
 from studylib.errors import InputError
 from studylib.evidence import mixture, summary
@@ -20,16 +21,16 @@ from studylib.evidence.response_schema import (
     Point,
     Response,
     Row,
+    Sure,
     Winner,
 )
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.judge import response
 from studylib.judge.compare import CONSTANT
-from studylib.run import provenance
+from studylib.run import paths, provenance
 from studylib.run.hub import Hub
 from studylib.run.parameters import Run
-from studylib.run.paths import LIMIT
 from studylib.run.study import Study
 
 NAME = "analysis/response.json"
@@ -50,21 +51,22 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
     StageError
         A table is missing or incomplete, or conditions do not belong together.
     """
-    rows, limits, tables, split = [], [], {}, judged(study.splits)
+    rows, limits, sure, tables, split = [], [], [], {}, judged(study.splits)
     mixture.check({folder: Hub(root / folder) for folder in study.conditions() if folder not in failed})
     for folder, run in study.conditions().items():
         if folder not in failed:
             table = Hub(root / folder).comparison(run.dose, run.view, split) / "comparison_metrics.csv"
             mine = list(_rows(Hub(root / folder), run, split))
             rows += mine
-            limits += list(_limits(table.parent / LIMIT, run, mine[0]))
+            limits += list(_limits(table.parent / paths.LIMIT, run, mine[0]))
+            sure += [_sure(table.parent, key, mine[0]) for key in run.arms if registry.arm(key).error_from_halves]
             tables[root.relative(table)] = provenance.sha256(table)
     points = curves(rows)
     told = Response(
         generated_at=provenance.utc_now(), study=study.model_dump(mode="json"), split=split, rows=rows,
         points=points, deltas=deltas(rows), needed=list(_needed(points)), equal_fluence=list(_equal_fluence(points)),
         winners=winners(rows), failed=[Failed(folder=f, reason=r) for f, r in failed.items()], limits=limits,
-        tables=tables,
+        sure=sure, tables=tables,
     )  # fmt: skip
     write_json(root / NAME, told.model_dump(mode="json"))
     return told
@@ -92,6 +94,17 @@ def _limits(path: Path, run: Run, row: Row) -> Iterator[Limit]:
     if run.sample != MEASURED:
         where = {name: getattr(row, name) for name in (*CONDITION, "replicate", "fluence")}
         yield Limit(**where, **read_json(path, "run notebook 05_limit"))
+
+
+def _sure(folder: Path, key: str, row: Row) -> Sure:
+    """Return what the error map of an arm covers in a condition."""
+    told = read_json(folder / paths.uncertainty(key), "run notebook 05_uncertainty")
+    where = {name: getattr(row, name) for name in (*CONDITION, "replicate")}
+    names = ("told", "within_one", "within_two")
+    return Sure(
+        **where, arm=told["arm"],
+        **{f"{channel}_{name}": told[channel][name] for channel in CHANNELS for name in names if name in told[channel]},
+    )  # fmt: skip
 
 
 def _by(rows: list[Any], *names: str) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:

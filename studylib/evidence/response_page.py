@@ -167,6 +167,11 @@ def limits(told: Response) -> HTML:
     return _table(response_tables.limits(told))
 
 
+def sure(told: Response) -> HTML:
+    """Return `response_tables.sure` for a page."""
+    return _table(response_tables.sure(told))
+
+
 def deltas(told: Response, metric: str = "phase_ms_ssim") -> HTML:
     """Return `response_tables.deltas` for a page."""
     return _table(response_tables.deltas(told, metric))

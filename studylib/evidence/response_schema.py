@@ -64,6 +64,22 @@ class Limit(Where):
     reason: str
 
 
+class Sure(Where):
+    """How large the errors of an arm's pixels are by two halves of the counts, and how many pixels that covers."""
+
+    arm: str
+    replicate: int
+    phase_told: Number
+    """Mean of the error that is told, rad."""
+    amplitude_told: Number
+    phase_within_one: Number | None = None
+    """Share of pixels whose truth lies within the error told; null of a measured scan, which has no truth."""
+    phase_within_two: Number | None = None
+    """The same within twice the error told."""
+    amplitude_within_one: Number | None = None
+    amplitude_within_two: Number | None = None
+
+
 class Point(Where):
     """A point of a curve: mean over replicates with its Student t interval at 95 %, null of a single one."""
 
@@ -141,5 +157,7 @@ class Response(Strict):
     failed: list[Failed]
     limits: list[Limit] = Field(default_factory=list)
     """None of a measured scan, nor of a study that is older than they are."""
+    sure: list[Sure] = Field(default_factory=list)
+    """None of a study without such an arm, nor of one that is older than they are."""
     tables: dict[RelativePath, Sha256]
     """Every table that was read."""

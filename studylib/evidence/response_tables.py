@@ -67,6 +67,26 @@ def limits(told: Response) -> Rows:
     return rows
 
 
+def sure(told: Response) -> Rows:
+    """Return the error that arms tell of their pixels, and the shares of pixels within it and within twice that."""
+    rows = []
+    for place in sorted({(m.sample, m.probe, m.dose, m.view, m.arm) for m in told.sure}):
+        mine = [m for m in told.sure if (m.sample, m.probe, m.dose, m.view, m.arm) == place]
+        row = {
+            "sample, probe": f"{place[0]}, {place[1]}",
+            "photons": f"{place[2]:,}",
+            "view": place[3],
+            "arm": place[4],
+        }
+        for channel, unit in (("phase", ", rad"), ("amplitude", "")):
+            row[f"{channel}: error told{unit}"] = _number(mean_of([getattr(m, f"{channel}_told") for m in mine]))
+            for name, words in (("within_one", "within it"), ("within_two", "within twice")):
+                share = mean_of([getattr(m, f"{channel}_{name}") for m in mine])
+                row[f"{channel}: {words}"] = "-" if share is None else f"{share:.0%}"
+        rows.append(row)
+    return rows
+
+
 def mean_of(values: list[float | None]) -> float | None:
     """Return the mean; None where one is missing."""
     known = [v for v in values if v is not None]

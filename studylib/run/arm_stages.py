@@ -176,7 +176,7 @@ def reconstruct(
     settings, told = settings_of(key, design, scan, _own_options(hub, dose, view, key, options))
     trainer, trained, elsewhere = training_of(key), None, bool(trained_at) and trained_at != dose
     if trainer:
-        trained, with_which = _load(hub, trained_at or dose, view, trainer, scan if elsewhere else None)
+        trained, with_which = load_trained(hub, trained_at or dose, view, trainer, scan if elsewhere else None)
         if elsewhere and key == trainer:
             settings, told = with_which, f"its training at {trained_at:,} photons per pattern"
     notes = [f"trained at {trained_at:,} photons per pattern"] if trainer and elsewhere else []
@@ -198,7 +198,7 @@ def reconstruct(
     return result
 
 
-def _load(hub: Hub, dose: int, view: str, key: str, scan: Scan | None) -> tuple[Any, Any]:
+def load_trained(hub: Hub, dose: int, view: str, key: str, scan: Scan | None) -> tuple[Any, Any]:
     """Return what an arm learned at a dose; if another scan is given, ready for that, with the settings of then."""
     trainee = arm(key)
     trained = trainee.load(hub.phase_e(dose, view, key), f"run notebook 03_train with arm={key}, dose={dose} first")

@@ -56,6 +56,11 @@ def choice(dose: int, view: str, key: str) -> str:
     return f"analysis/dose_{dose}/{view}/choice_{key}.json"
 
 
+def uncertainty(key: str) -> str:
+    """Return what an arm's error map covers, in the folder of a comparison."""
+    return f"uncertainty_{key}.json"
+
+
 def comparison(dose: int, view: str, split: str) -> str:
     """Return the folder of a comparison."""
     return f"analysis/dose_{dose}/{view}/{split}"

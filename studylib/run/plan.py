@@ -44,6 +44,7 @@ def own_stages(run: Run) -> list[Stage]:
     plan += [reconstruction_stage(run, split, key) for split in run.splits for key in run.arms]
     plan += [comparison_stage(run, split) for split in run.splits]
     plan += [limit_stage(run)] if run.sample != MEASURED else []
+    plan += [uncertainty_stage(run, key) for key in run.arms if arm(key).error_from_halves]
     return [*plan, evidence_stage(run)]
 
 
@@ -189,16 +190,31 @@ def limit_stage(run: Run) -> Stage:
     )  # fmt: skip
 
 
+def uncertainty_stage(run: Run, key: str) -> Stage:
+    """Return the stage that tells the error of each pixel of an arm's image, of the split that the run is judged by."""
+    d, v, split = run.dose, run.view, judged(run.splits)
+    trainer = training_of(key)
+    inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, k) for k in (*arm(key).after, key))]
+    inputs += [f"{paths.phase_e(run.trained_at(trainer), v, trainer)}/{arm(trainer).weights}"] if trainer else []
+    names = (paths.uncertainty(key), f"uncertainty_{key}.npz", f"uncertainty_{key}.png")
+    return Stage(
+        7, f"05_uncertainty_dose{d}_{v}_{split}_{key}", "05_uncertainty", _here(run) | {"split": split, "arm": key},
+        inputs, [f"{paths.comparison(d, v, split)}/{name}" for name in names], _log(f"phase_g_{v}_uncertainty_{key}"),
+    )  # fmt: skip
+
+
 def evidence_stage(run: Run) -> Stage:
     """Return the stage that writes deltas, digest and report of all splits."""
     folders = [paths.comparison(run.dose, run.view, split) for split in run.splits]
-    limit = f"{paths.comparison(run.dose, run.view, judged(run.splits))}/{paths.LIMIT}"
+    folder = paths.comparison(run.dose, run.view, judged(run.splits))
+    limit = f"{folder}/{paths.LIMIT}"
+    sure = [f"{folder}/{paths.uncertainty(key)}" for key in run.arms if arm(key).error_from_halves]
     measured = [paths.SCAN, paths.CEILING, paths.reference(run.dose)]
     return Stage(
         8, "06_evidence", "06_evidence",
         _here(run) | {"splits": " ".join(run.splits), "arms": " ".join(run.arms)},
         [
-            DESIGN, *(measured if run.sample == MEASURED else [limit]),
+            DESIGN, *(measured if run.sample == MEASURED else [limit]), *sure,
             *(f"{folder}/{name}" for folder in folders for name in ("comparison_metrics.csv", "status.json")),
         ],
         ["analysis/metrics_summary.json", "analysis/metrics_delta_summary.json"], _log("phase_g_evidence"),

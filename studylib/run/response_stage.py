@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from studylib.arms.registry import arm
 from studylib.design import MEASURED, judged
 from studylib.errors import StageError
 from studylib.evidence import report
@@ -27,7 +28,10 @@ def stage(study: Study, lost: dict[str, str]) -> Stage:
     tables = [
         f"{folder}/{paths.comparison(run.dose, run.view, split)}/{name}"
         for folder, run in study.conditions().items() if folder not in lost
-        for name in ("comparison_metrics.csv", "status.json", *([] if run.sample == MEASURED else [paths.LIMIT]))
+        for name in (
+            "comparison_metrics.csv", "status.json", *([] if run.sample == MEASURED else [paths.LIMIT]),
+            *(paths.uncertainty(key) for key in run.arms if arm(key).error_from_halves),
+        )
     ]  # fmt: skip
     return Stage(
         8, "07_response", "07_response", {"hub": "."}, [STUDY, FAILED, *tables], [NAME], "cli/phase_g_response.log"

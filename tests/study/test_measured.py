@@ -61,6 +61,10 @@ def test_a_dose_response_of_a_measured_scan(study):
     full = max(r.dose for r in told.rows)
     assert 89_000 < full < 92_000, "half of the counts are left for the reference, and a tenth of the dose is held back"
     assert not told.limits, "they are computed around a truth"
+    assert [m.dose for m in told.sure] == sorted({r.dose for r in told.rows}) and all(
+        m.phase_told > 0 for m in told.sure
+    )
+    assert all(m.phase_within_one is None for m in told.sure), "nor is there one to be covered"
     assert score[full, "MAP"] > 0.85 and score[full, "MAP"] > score[1000, "MAP"] > score[1000, "constant"]
     assert {r.sample for r in told.rows} == {"scan.cxi"} and not told.failed
 

@@ -209,6 +209,18 @@ def test_the_whole_chain_runs_on_tensorflow(smoke, tmp_path):
     assert mine.keys() == {k for k in torchs if "MAP" not in k}
 
 
+def test_the_error_of_each_pixel_is_told_without_the_truth(smoke):
+    """By MAP; of normal errors that are told right 68 % and 95 % of the pixels lie within one and two of them."""
+    folder = smoke[0] / "analysis/dose_1000/dense/test"
+    told = json.loads((folder / "uncertainty_map.json").read_text())
+    maps = np.load(folder / "uncertainty_map.npz")
+    for channel in ("phase", "amplitude"):
+        assert 0.55 < told[channel]["within_one"] < 0.8 and 0.88 < told[channel]["within_two"] < 0.99
+        assert maps[channel].mean() == pytest.approx(told[channel]["told"], rel=1e-5) and (maps[channel] > 0).all()
+    page = (smoke[0] / "analysis/report.html").read_text()
+    assert "How sure" in page and f"the error told is {told['phase']['told']:.4f} rad" in page
+
+
 def test_more_arms_stand_beside_the_others(smoke, tmp_path):
     """A network on MAP's image, PtychoPINN fine-tuned, and PtyChi started from it, on a copy of the smoke hub."""
     from studylib.arms import registry

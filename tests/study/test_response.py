@@ -48,6 +48,10 @@ def test_four_conditions_give_one_response(study):
     allowed = {(m.dose, m.view): m for m in told.limits}
     assert len(allowed) == 4 and all(m.phase_bound > m.phase_wiener > 0 for m in told.limits)
     assert allowed[100_000, "dense"].phase_bound < 0.2 * allowed[1000, "dense"].phase_bound
+    assert {(m.dose, m.view, m.arm) for m in told.sure} == {
+        (d, v, "MAP") for d in (1000, 100_000) for v in ("dense", "sparse")
+    }
+    assert all(0 < m.phase_within_one < m.phase_within_two <= 1 for m in told.sure)
     page = (folder / "analysis/response.html").read_text()
     assert page.count("data:image/png;base64") >= 4 and "phase of leaves, zone-plate, dense: a row a dose" in page
     assert not re.search(r"(src|href)=.https?:", page)

@@ -31,7 +31,7 @@ def test_what_conditions_share_is_planned_once():
     # 2 samples x 2 replicates; x 2 doses; x 2 views
     assert count == {
         "00_design": 4, "01_generate": 8, "02_overlap": 16, "03_train": 16, "04_reconstruct": 32, "05_compare": 16,
-        "05_limit": 16, "06_evidence": 16,
+        "05_limit": 16, "05_uncertainty": 16, "06_evidence": 16,
     }  # fmt: skip
     assert len({stage.key for stage in plan}) == len(plan)
     written = [stage.under(name) for stage in plan for name in (*stage.outputs, stage.log, stage.executed)]

@@ -1,0 +1,108 @@
+"""The stage that tells the error of every pixel of an image, from two halves of the counts (05_uncertainty)."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studylib.arms.registry import algorithm, arm, training_of
+from studylib.design import MEASURED, Seeds
+from studylib.io import dataset
+from studylib.io.files import write_json, write_with
+from studylib.io.npz import read_members
+from studylib.judge import scores
+from studylib.judge.uncertainty import ErrorMap, coverage, error_map, errors
+from studylib.measured_condition import half
+from studylib.run import paths, plan
+from studylib.run.arm_stages import VIEW_FIRST, load_trained
+from studylib.run.hub import Hub
+from studylib.run.parameters import Run
+from studylib.run.provenance import dose_of_training, stamp
+from studylib.run.stages import read_design
+from studylib.scan import Scan
+
+
+def compute(hub: Hub, profile: str, dose: int, view: str, split: str, key: str) -> tuple[ErrorMap, dict[str, Any]]:
+    """Reconstruct two halves of a split's counts with an arm; write its error map, and how much of the truth it covers.
+
+    Parameters
+    ----------
+    key
+        Of an arm whose `error_from_halves` is true.
+
+    Returns
+    -------
+    map, report
+        Of the scored box; by channel the mean error that is told and, where there is a truth, the true one and the
+        shares of pixels within one and two of those told.
+    """
+    from studylib import figures
+    from studylib.learn.backend import use_backend
+
+    use_backend("torch")
+    begin = time.perf_counter()
+    design, source = read_design(hub, profile), hub.phase_d(dose, view, split)
+    scan = dataset.load_scan(source, VIEW_FIRST)
+    light, region = scores.region_of(scan)
+    box = region.box.slices
+    image = _told(hub, dose, view, split, key, "object")[box]
+    halves = [one[box] for one in _halves(hub, scan, dose, view, split, key, design.seeds)]
+    found = error_map(image, halves, light[box])
+    report: dict[str, Any] = {
+        "arm": arm(key).name, "of": "two halves of the counts",
+        "phase": {"told": float(found.phase.mean())}, "amplitude": {"told": float(found.amplitude.mean())},
+    }  # fmt: skip
+    wrong = None
+    if scan.metadata.get("sample_kind") != MEASURED:
+        truth, phase = dataset.load_truth(source)[box], dataset.load_phase(source)
+        true_phase = np.angle(truth) if phase is None else phase[box]
+        wrong = errors(image, truth, true_phase, light[box])
+        for channel, more in coverage(wrong, found).items():
+            report[channel] |= more
+    report["seconds"] = time.perf_counter() - begin
+    folder = hub.comparison(dose, view, split)
+    write_json(folder / paths.uncertainty(key), report)
+    maps = {"phase": found.phase, "amplitude": found.amplitude}
+    write_with(folder / f"uncertainty_{key}.npz", lambda file: np.savez(file, **maps))  # type: ignore[arg-type]
+    drawn = figures.uncertainty(found, wrong)
+    write_with(folder / f"uncertainty_{key}.png", partial(drawn.savefig, format="png", dpi=110))
+    at = dose_of_training(hub, dose, view, split, key)
+    run = Run(profile=profile, dose=dose, view=view, splits=(split,), arms=(key,), **_elsewhere(key, dose, at))
+    stage = plan.uncertainty_stage(run, key)
+    stamp(hub, stage, seconds=report["seconds"], parameters={"algorithm": algorithm(key)})
+    return found, report
+
+
+def _elsewhere(key: str, dose: int, at: int) -> dict[str, Any]:
+    """Return what a run says of an arm that was trained at another dose."""
+    return {} if at == dose else {"one_training": (training_of(key),), "least_dose": at}
+
+
+def _told(hub: Hub, dose: int, view: str, split: str, key: str, member: str) -> Any:
+    path, first = hub.phase_f(dose, view, split, key), f"run notebook 04_reconstruct with arm={key} first"
+    return read_members(path, (member,), first)[member]
+
+
+def _halves(
+    hub: Hub, scan: Scan, dose: int, view: str, split: str, key: str, seeds: Seeds
+) -> list[NDArray[np.complex64]]:
+    """Return an arm's images of two halves of the counts, with the settings of its image of all."""
+    share = scan.metadata | {"share": 0.5 * scan.metadata.get("share", 1.0)}
+    parts = [replace(half(scan, seeds.iteration, which), metadata=share) for which in (0, 1)]
+    at, trained = dose_of_training(hub, dose, view, split, key), None
+    images: list[dict[str, NDArray[np.complex64]]] = [{}, {}]
+    for k in (*arm(key).after, key):
+        told = json.loads(str(_told(hub, dose, view, split, k, "_settings")))["settings"]
+        settings = arm(k).settings(**told)
+        if training_of(k):
+            trained, _ = load_trained(hub, at, view, training_of(k), scan if at != dose else None)
+        for part, made in zip(parts, images, strict=True):
+            starts = {name: made[name] for name in arm(k).after}
+            made[k] = arm(k).reconstruct(part, settings, seeds, trained, starts).object
+    return [made[key] for made in images]
