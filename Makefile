@@ -23,15 +23,16 @@ SETTINGS ?=
 WORKFLOW_PROFILE ?= local
 SAMPLES ?= $(SAMPLE)
 PROBES ?= $(PROBE)
+DISTURBED ?= none
 DOSES ?= 1000 10000 100000
 VIEWS ?= dense sparse
 export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
-	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" $(common)
+	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" --disturbed "$(DISTURBED)" $(common)
 common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(SELECT),--select $(SELECT)) $(if $(BASE),--base "$(BASE)") \
 	--workflow-profile "$(WORKFLOW_PROFILE)" $(if $(SET),--set $(SET)) $(if $(SETTINGS),--settings "$(SETTINGS)") $(if $(CLOBBER),--clobber)
-study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --doses $(DOSES) \
+study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) --probes $(PROBES) --disturbed $(DISTURBED) --doses $(DOSES) \
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
@@ -54,12 +55,12 @@ sparse-evidence: VIEW := sparse
 sparse-evidence: $(VENV)/ready  ## the same for view sparse
 	$(run)
 
-evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= ARMS= SELECT= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
+evidence: $(VENV)/ready  ## any run: DOSE= VIEW= PROFILE= SAMPLE= PROBE= DISTURBED= ARMS= SELECT= HUB= BASE= BACKEND= REPLICATE= SET= WORKFLOW_PROFILE= CLOBBER=1
 	$(run)
 
 response collect-response publish: HUB := $(if $(filter file,$(origin HUB)),reports/response_$(PROFILE),$(HUB))
 measured: HUB := $(if $(filter file,$(origin HUB)),reports/measured_$(PROFILE),$(HUB))
-response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DOSES= VIEWS= REPLICATES= ARMS= SELECT= ONE_TRAINING= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
+response: $(VENV)/ready  ## dose and overlap response: SAMPLES= PROBES= DISTURBED= DOSES= VIEWS= REPLICATES= ARMS= SELECT= ONE_TRAINING= PROFILE= HUB= SET= WORKFLOW_PROFILE=; resumes
 	$(study)
 
 measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= DOSES= VIEWS= ARMS= SELECT= ONE_TRAINING= PROFILE= HUB=; resumes

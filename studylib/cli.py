@@ -10,7 +10,7 @@ from typing import Any
 
 from studylib import scan_commands
 from studylib.arms.registry import USUAL, arms
-from studylib.design import DOSES, PROBES, SAMPLES, VIEWS
+from studylib.design import DISTURBANCES, DOSES, PROBES, SAMPLES, VIEWS
 from studylib.errors import InputError, StudyError
 
 UNFIT = 3
@@ -41,12 +41,15 @@ def parser() -> argparse.ArgumentParser:
     dense.add_argument("--splits", nargs="+", default=["train", "test"])
     dense.add_argument("--sample", default="leaves", help="kind of object: " + ", ".join(SAMPLES))
     dense.add_argument("--probe", default="zone-plate", help="kind of probe: " + ", ".join(PROBES))
+    dense.add_argument("--disturbed", default="none", help="what is wrong: " + ", ".join(DISTURBANCES))
     dense.add_argument("--replicate", default="0", help="number of the repetition: moves every seed")
     _common(dense)
     dense.add_argument("--post-verify-only", action="store_true", help="render and verify an executed hub again")
     response = commands.add_parser("response", help="run every stage for many conditions, and draw their responses")
     response.add_argument("--samples", nargs="+", default=["leaves"], help="kinds of object: " + ", ".join(SAMPLES))
     response.add_argument("--probes", nargs="+", default=["zone-plate"], help="kinds of probe: " + ", ".join(PROBES))
+    wrong = "what is wrong with experiments, or with what is told of them: " + ", ".join(DISTURBANCES)
+    response.add_argument("--disturbed", nargs="+", default=["none"], help=wrong)
     response.add_argument("--doses", nargs="+", default=list(DOSES), help="mean photons per pattern")
     response.add_argument("--views", nargs="+", default=list(VIEWS), help="dense, sparse or both")
     response.add_argument("--splits", nargs="+", default=["test"])
@@ -107,7 +110,7 @@ def _dense(options: argparse.Namespace) -> int:
 
     run = Run.checked(
         dose=options.dose, view=options.view, splits=options.splits, replicate=options.replicate,
-        sample=options.sample, probe=options.probe, **_shared(options),
+        sample=options.sample, probe=options.probe, disturbed=options.disturbed, **_shared(options),
     )  # fmt: skip
     return _run(options, Study.of(run), ["dense", *run.options(options.hub, options.base)])
 
@@ -119,7 +122,8 @@ def _response(options: argparse.Namespace) -> int:
         return _measured(options)
     study = Study.checked(
         samples=options.samples, probes=options.probes, doses=options.doses, views=options.views,
-        splits=options.splits, replicates=options.replicates, one_training=options.one_training, **_shared(options),
+        splits=options.splits, replicates=options.replicates, one_training=options.one_training,
+        disturbed=options.disturbed, **_shared(options),
     )  # fmt: skip
     return _run(options, study, ["response", *study.options(options.hub, options.base)])
 

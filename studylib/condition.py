@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.design import HELD_SHARE, SPLITS, VIEWS, SampleSettings
+from studylib.disturbances import DISTURBANCES
 from studylib.physics import overlap, simulate
 from studylib.samples import Sample, probe_diameter
 from studylib.scan import Scan
 
 
-def simulate_halves(source: Sample, settings: SampleSettings, dose: int, seed: int) -> dict[str, Scan]:
+def simulate_halves(
+    source: Sample, settings: SampleSettings, dose: int, seed: int, disturbed: str = "none"
+) -> dict[str, Scan]:
     """Simulate the training and the test half of a scan, in counts.
 
     Parameters
@@ -26,12 +29,14 @@ def simulate_halves(source: Sample, settings: SampleSettings, dose: int, seed: i
         Photons per pattern, mean over both halves.
     seed
         Of positions and photons.
+    disturbed
+        What is wrong with the experiment, or with what is told of it.
 
     Returns
     -------
     By split; each with the counts of a second exposure that no arm is fitted to
     """
-    n_pixels, shape = source.probe.shape[0], source.object.shape
+    n_pixels, shape, wrong = source.probe.shape[0], source.object.shape, DISTURBANCES[disturbed]
     generator = np.random.default_rng([seed, dose])
     positions = simulate.scan_positions(shape, n_pixels, settings, generator)
     halves = simulate.split_along_y(positions, shape[0], n_pixels)
@@ -41,15 +46,17 @@ def simulate_halves(source: Sample, settings: SampleSettings, dose: int, seed: i
     scans = {}
     for number, split in enumerate(SPLITS, start=1):
         where = positions[halves[split]]
-        diffraction = simulate.count_photons(source.object, probe, where, scale, generator)
+        diffraction = simulate.count_photons(source.object, probe, where, scale, generator, expected=wrong.expected)
         second = np.random.default_rng([seed, dose, number])
-        held = simulate.hold_counts(source.object, probe, where, HELD_SHARE, second)
+        held = simulate.hold_counts(source.object, probe, where, HELD_SHARE, second, wrong.expected)
         metadata = {
             "dose": dose, "split": split, "view": None, "sample": source.name, "seed": seed,
             "sample_kind": source.sample, "probe_kind": source.probe_kind,
             "object_shape": list(shape), "scan_step_px": settings.scan_step,
+            **({"disturbed": wrong.words} if wrong.words else {}),
         }  # fmt: skip
-        scans[split] = Scan(diffraction, probe, where, scale, shape, metadata, held=held, held_share=HELD_SHARE)
+        scan = Scan(diffraction, probe, where, scale, shape, metadata, held=held, held_share=HELD_SHARE)
+        scans[split] = wrong.told(scan, np.random.default_rng([seed, dose, number, 1]))
     return scans
 
 

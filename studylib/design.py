@@ -22,6 +22,7 @@ VIEWS = {"dense": 0.7, "sparse": 0.2}
 BACKENDS = ("torch", "tensorflow")
 SAMPLES = ("leaves", "two-materials", "phase", "thick", "natural", "siemens")
 PROBES = ("zone-plate", "smooth", "diffuser")
+DISTURBANCES = ("none", "defocus", "probe-noise", "positions-0.5", "positions-1", "background", "two-modes")
 MEASURED = "measured"
 """Name of object and probe of a measured scan."""
 PROFILES = ("smoke", "laptop", "full")
@@ -204,6 +205,11 @@ def check_sample(sample: object) -> str:
 def check_probe(probe: object) -> str:
     """Return the kind of probe, or raise InputError."""
     return _one_of("probe", probe, (*PROBES, MEASURED))
+
+
+def check_disturbance(disturbed: object) -> str:
+    """Return what is wrong with a simulated experiment, or raise InputError."""
+    return _one_of("disturbed", disturbed, DISTURBANCES)
 
 
 def check_view(view: object) -> str:

@@ -35,7 +35,7 @@ def pictures(root: Path, told: Response) -> HTML:
 def kinds(told: Response) -> list[tuple[str, str, str]]:
     """Return sample, probe and view of the pictures, dense overlap first."""
     views = list(VIEWS)
-    found = {(run.sample, run.probe, run.view) for run in _runs(told).values()}
+    found = {(run.sample, run.setting, run.view) for run in _runs(told).values()}
     return sorted(found, key=lambda kind: (kind[0], kind[1], views.index(kind[2])))
 
 
@@ -56,7 +56,7 @@ def draw(root: Path, told: Response, kind: tuple[str, str, str]) -> Figure:
     InputError
         The images of a condition are missing.
     """
-    mine = {folder: run for folder, run in _runs(told).items() if (run.sample, run.probe, run.view) == kind}
+    mine = {folder: run for folder, run in _runs(told).items() if (run.sample, run.setting, run.view) == kind}
     runs, label = {run.dose: folder for folder, run in mine.items()}, next(iter(mine.values()))
     where = (label.base_name or label.sample, *kind[1:], 0)
     rows = [r for r in told.rows if (r.sample, r.probe, r.view, r.replicate) == where and r.arm != CONSTANT]

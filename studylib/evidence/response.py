@@ -77,8 +77,13 @@ def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
     folder = hub.comparison(run.dose, run.view, split)
     table, status = summary.read_table(folder / "comparison_metrics.csv"), summary.read_status(folder)
     scan = dataset.load_scan(hub.phase_d(run.dose, run.view, split))
-    where = {name: getattr(run, name) for name in ("sample", "probe", "dose", "view", "replicate")}
-    where |= {"sample": run.base_name or run.sample, "fluence": scan.fluence, "positions": len(scan.positions)}
+    where = {name: getattr(run, name) for name in ("dose", "view", "replicate")}
+    where |= {
+        "sample": run.base_name or run.sample,
+        "probe": run.setting,
+        "fluence": scan.fluence,
+        "positions": len(scan.positions),
+    }
     for name, metrics in table.items():
         scores = {
             f"{channel}_{metric}": metrics[metric][channel]

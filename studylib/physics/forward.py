@@ -7,13 +7,15 @@ expects lambda = |fftshift(FFT2(exit wave))|^2, orthonormal, in photons when sum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studylib.physics.windows import extract, nearest_pixels
 
+Expected = Callable[..., Iterator[NDArray[np.float64]]]
+"""Yields the patterns that are expected of an object, a probe and positions, as `expected_counts`."""
 FORWARD_MODEL = "probe shifted, object on its grid (1)"
 """Name of this model in the metadata of a data set; a data set of another model is refused."""
 

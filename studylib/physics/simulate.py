@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from studylib import progress
 from studylib.design import SampleSettings
 from studylib.errors import InputError
-from studylib.physics.forward import expected_counts
+from studylib.physics.forward import Expected, expected_counts
 
 
 def scan_positions(
@@ -78,8 +78,11 @@ def count_photons(
     scale: float,
     generator: np.random.Generator,
     batch: int = 256,
+    expected: Expected = expected_counts,
 ) -> NDArray[np.float32]:
     """Return the measured amplitudes sqrt(Poisson(lambda)) / s, from which counts come back exactly.
+
+    lambda is what the forward model expects, or what is given as `expected`.
 
     Raises
     ------
@@ -90,8 +93,8 @@ def count_photons(
     out = np.empty((len(positions), n_pixels, n_pixels), dtype=np.float32)
     with progress.bar(len(positions), "simulate", "pattern") as bar:
         start = 0
-        for expected in expected_counts(image, probe, positions, batch):
-            counts = generator.poisson(expected)
+        for some in expected(image, probe, positions, batch):
+            counts = generator.poisson(some)
             amplitude = (np.sqrt(counts) / scale).astype(np.float32)
             if (to_counts(amplitude, scale) != counts).any():
                 raise InputError("dose", int(counts.max()), "counts a pixel that float32 holds", "lower the dose")
@@ -107,6 +110,7 @@ def hold_counts(
     positions: NDArray[np.float64],
     share: float,
     generator: np.random.Generator,
+    expected: Expected = expected_counts,
 ) -> NDArray[np.uint32]:
     """Return the counts of a second, independent exposure, whose dose is a share of the first one's.
 
@@ -119,12 +123,14 @@ def hold_counts(
         Dose of this exposure over that of the first.
     generator
         Source of the Poisson noise.
+    expected
+        What is counted, where it is not what the forward model expects.
 
     Returns
     -------
     (positions, N, N) uint16, or uint32 where a pixel has more counts than that holds
     """
-    parts = [generator.poisson(share * expected) for expected in expected_counts(image, probe, positions)]
+    parts = [generator.poisson(share * some) for some in expected(image, probe, positions)]
     counts = np.concatenate(parts)
     return counts.astype(np.uint16 if counts.max() < 2**16 else np.uint32)
 

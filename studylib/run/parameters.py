@@ -14,6 +14,7 @@ from studylib.design import (
     Frozen,
     StudyDesign,
     check_backend,
+    check_disturbance,
     check_dose,
     check_probe,
     check_profile,
@@ -22,6 +23,7 @@ from studylib.design import (
     check_split,
     check_view,
 )
+from studylib.disturbances import DISTURBANCES
 from studylib.errors import InputError
 
 
@@ -36,6 +38,8 @@ class Run(Frozen):
     arms: tuple[str, ...] = USUAL
     sample: str = "leaves"
     probe: str = "zone-plate"
+    disturbed: str = "none"
+    """What is wrong with the simulated experiment, or with what is told of it."""
     replicate: int = 0
     base_name: str = ""
     base_sha256: str = ""
@@ -63,6 +67,7 @@ class Run(Frozen):
         checks: dict[str, Callable[[Any], Any]] = {
             "dose": check_dose, "view": check_view, "profile": check_profile, "backend": check_backend,
             "replicate": check_replicate, "arms": check_arms, "sample": check_sample, "probe": check_probe,
+            "disturbed": check_disturbance,
         }  # fmt: skip
         values = {name: checks[name](value) if name in checks else value for name, value in given.items()}
         values["select"] = check_select(given.get("select", ()), values.get("arms", USUAL))
@@ -79,7 +84,7 @@ class Run(Frozen):
         base
             Base NPZ; empty for a built-in sample.
         """
-        names = ("dose", "view", "profile", "backend", "sample", "probe", "replicate")
+        names = ("dose", "view", "profile", "backend", "sample", "probe", "disturbed", "replicate")
         words = ["--hub", hub, *(word for name in names for word in (f"--{name}", str(getattr(self, name))))]
         words += ["--splits", *self.splits, "--arms", *self.arms]
         words += ["--set", *words_of(self.changes)] if self.changes else []
@@ -90,6 +95,12 @@ class Run(Frozen):
     def trainings(self) -> tuple[str, ...]:
         """Return the keys of the arms that have to be trained."""
         return tuple(key for key in arms() if key in {training_of(k) for k in self.arms})
+
+    @property
+    def setting(self) -> str:
+        """Return the kind of probe, and in words what is wrong with the experiment."""
+        wrong = DISTURBANCES[self.disturbed].words
+        return f"{self.probe}, {wrong}" if wrong else self.probe
 
     def trained_at(self, key: str) -> int:
         """Return the dose at which an arm is trained."""

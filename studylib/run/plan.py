@@ -96,6 +96,7 @@ def generation_stage(run: Run) -> Stage:
     """Return the stage that makes object, scan and photons of a dose."""
     base = BASE if run.base_sha256 else ""
     given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
+    given |= {} if run.disturbed == "none" else {"disturbed": run.disturbed}
     outputs = [paths.phase_c(run.dose, s) for s in SPLITS]
     measured = run.sample == MEASURED
     outputs += [paths.reference(run.dose)] if measured else []

@@ -71,7 +71,7 @@ class Stage:
     @property
     def rule(self) -> str:
         """Return the name of its rule in the graph."""
-        return self.key.replace("-", "_").replace("/", "__")
+        return self.key.replace("-", "_").replace(".", "_").replace("/", "__")
 
     @property
     def executed(self) -> str:

@@ -73,7 +73,13 @@ def read_design(hub: Hub, profile: str) -> StudyDesign:
 
 
 def generate(
-    hub: Hub, profile: str, dose: int, base: str = "", seed: int | None = None, kinds: tuple[str, str] = USUAL_SAMPLE
+    hub: Hub,
+    profile: str,
+    dose: int,
+    base: str = "",
+    seed: int | None = None,
+    kinds: tuple[str, str] = USUAL_SAMPLE,
+    disturbed: str = "none",
 ) -> dict[str, Scan]:
     """C: simulate both halves in counts, or thin those of a measured scan.
 
@@ -85,6 +91,8 @@ def generate(
         Of positions and photons; the design's when None.
     kinds
         Kind of object and kind of probe, where there is no base; "measured" for a measured scan.
+    disturbed
+        What is wrong with the simulated experiment, or with what is told of it.
     """
     start = time.perf_counter()
     design = read_design(hub, profile)
@@ -100,10 +108,13 @@ def generate(
     else:
         source = samples.load_base(mine) if mine else samples.built_in(design.sample, design.seeds, *kinds)
         name, truth, phase = source.name, source.object, source.phase
-        scans = simulate_halves(source, design.sample, dose, seed)
+        scans = simulate_halves(source, design.sample, dose, seed, disturbed)
     for split, scan in scans.items():
         dataset.save(hub.phase_c(dose, split), scan, truth, _true_patches(split, truth, scan), phase)
-    run = Run(profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], base_sha256=sha256(mine) if mine else "")
+    run = Run(
+        profile=profile, dose=dose, sample=kinds[0], probe=kinds[1], disturbed=disturbed,
+        base_sha256=sha256(mine) if mine else "",
+    )  # fmt: skip
     stamp(
         hub, plan.generation_stage(run), seconds=time.perf_counter() - start,
         parameters={"seed": seed, "base": Path(base).name or name},

@@ -18,6 +18,7 @@ from studylib.design import (
     MEASURED,
     VIEWS,
     Frozen,
+    check_disturbance,
     check_dose,
     check_probe,
     check_sample,
@@ -39,6 +40,8 @@ class Study(Frozen):
 
     samples: tuple[str, ...] = ("leaves",)
     probes: tuple[str, ...] = ("zone-plate",)
+    disturbed: tuple[str, ...] = ("none",)
+    """What is wrong with the simulated experiment, or with what is told of it."""
     doses: tuple[int, ...] = DOSES
     views: tuple[str, ...] = tuple(VIEWS)
     replicates: int = 1
@@ -68,8 +71,9 @@ class Study(Frozen):
         """
         for name, check in (
             ("samples", check_sample), ("probes", check_probe), ("doses", check_dose), ("views", check_view),
+            ("disturbed", check_disturbance),
         ):  # fmt: skip
-            values = tuple(dict.fromkeys(check(value) for value in given[name]))
+            values = tuple(dict.fromkeys(check(value) for value in given.get(name, ("none",))))
             if not values:
                 raise InputError(name, values, "at least one", f"give {name.upper()}=...")
             given[name] = tuple(sorted(values)) if name == "doses" else values
@@ -80,6 +84,8 @@ class Study(Frozen):
         given["replicates"], given["arms"] = int(number), check_arms(given["arms"])
         given["select"] = check_select(given.get("select", ()), given["arms"])
         given["one_training"] = check_one_training(given.get("one_training", ()), given["arms"])
+        if MEASURED in given["samples"] and given["disturbed"] != ("none",):
+            raise InputError("disturbed", given["disturbed"], "none, of a measured scan", "leave DISTURBED= out")
         if MEASURED in (*given["samples"], *given["probes"]) and not given.get("base_sha256"):
             raise InputError("sample", MEASURED, "a built-in sample, where no scan is given", "make measured DATA=...")
         study = cls(**given)
@@ -92,17 +98,20 @@ class Study(Frozen):
         """Return the study of one condition."""
         same = {name: getattr(run, name) for name in Run.model_fields if name in cls.model_fields}
         varied = {"samples": (run.sample,), "probes": (run.probe,), "doses": (run.dose,), "views": (run.view,)}
+        same.pop("disturbed")
+        varied["disturbed"] = (run.disturbed,)
         return cls(**same, **varied, replicates=run.replicate + 1, alone=True)
 
     def conditions(self) -> dict[str, Run]:
         """Return the run of every condition by its folder, relative to that of the study."""
-        shared = {name: getattr(self, name) for name in Run.model_fields if name in type(self).model_fields}
+        names = Run.model_fields.keys() & type(self).model_fields.keys() - {"disturbed"}
+        shared = {name: getattr(self, name) for name in names}
         shared |= {"least_dose": min(self.doses)} if self.one_training else {}
         numbers = range(self.replicates - 1, self.replicates) if self.alone else range(self.replicates)
         runs = [
-            Run(**shared, sample=sample, probe=probe, dose=dose, view=view, replicate=number)
-            for sample, probe, number, dose, view in product(
-                self.samples, self.probes, numbers, self.doses, self.views
+            Run(**shared, sample=sample, probe=probe, disturbed=wrong, dose=dose, view=view, replicate=number)
+            for sample, probe, wrong, number, dose, view in product(
+                self.samples, self.probes, self.disturbed, numbers, self.doses, self.views
             )
         ]  # fmt: skip
         return {self.folder(run): run for run in runs}
@@ -119,7 +128,7 @@ class Study(Frozen):
         """
         words = ["--hub", root, "--profile", self.profile, "--backend", self.backend]
         words += ["--replicates", str(self.replicates)]
-        for name in ("samples", "probes", "doses", "views", "splits", "arms"):
+        for name in ("samples", "probes", "disturbed", "doses", "views", "splits", "arms"):
             words += [f"--{name}", *map(str, getattr(self, name))]
         words += ["--set", *words_of(self.changes)] if self.changes else []
         words += ["--select", *self.select] if self.select else []
@@ -135,7 +144,7 @@ class Study(Frozen):
 
     def above(self, run: Run) -> str:
         """Return the folder of what conditions of other doses and views share with this one."""
-        kind = f"{run.sample}_{run.probe}"
+        kind = f"{run.sample}_{run.probe}" + ("" if run.disturbed == "none" else f"_{run.disturbed}")
         if run.base_sha256:
             kind = MEASURED if run.sample == MEASURED else "base"
         return "." if self.alone else f"{kind}_r{run.replicate}"

@@ -85,6 +85,19 @@ def test_one_training_serves_the_doses_of_a_view():
     assert all(name in known for stage in plan for name in stage.needs), "a stage reads what none writes"
 
 
+def test_disturbed_conditions_have_folders_and_words_of_their_own():
+    study = Study.checked(**GIVEN | {"samples": ["leaves"], "disturbed": ["none", "positions-0.5"]})
+    folders = {folder.split("/")[0] for folder in study.conditions()}
+    assert folders == {f"leaves_smooth{wrong}_r{number}" for wrong in ("", "_positions-0.5") for number in (0, 1)}
+    made = {s.hub: s.parameters for s in graph(study) if s.notebook == "01_generate" and not s.source}
+    assert made["leaves_smooth_positions-0.5_r0"]["disturbed"] == "positions-0.5"
+    assert "disturbed" not in made["leaves_smooth_r0"]
+    assert {run.setting for run in study.conditions().values()} == {"smooth", "smooth, positions told wrong by 0.5 px"}
+    assert all(stage.rule.isidentifier() for stage in graph(study))
+    with pytest.raises(InputError, match="disturbed"):
+        Study.checked(**GIVEN | MEASURED_SCAN | {"disturbed": ["background"]})
+
+
 @pytest.mark.parametrize("key", ["ptychi", "baseline", "map"])
 def test_only_an_arm_that_the_study_trains_is_trained_once(key):
     with pytest.raises(InputError, match="one-training"):
