@@ -52,6 +52,18 @@ class PtyChiSettings(Frozen):
     """Weight of the total variation in the first run; None for that of the second."""
 
 
+class RefiningSettings(PtyChiSettings):
+    """Settings of LSQML that improves probe and positions along with the object."""
+
+    free_probe: bool = True
+    free_positions: bool = True
+    position_step: float = Field(2.0, gt=0)
+    """Factor of the step of the positions that pty-chi solves for, which it halves where the gradient is largest."""
+    free_from: float = Field(0.3, ge=0, lt=1)
+    """Share of the epochs of the last run that pass before probe and positions are set free: an object that is not
+    there yet would draw them away."""
+
+
 class PtyChi(Arm):
     """LSQML from a flat object."""
 
@@ -133,6 +145,16 @@ class PtyChi(Arm):
         return light if scan.background is None else light + scan.background
 
 
+class PtyChiRefining(PtyChi):
+    """LSQML that improves probe and positions along with the object, as its users do where these are not exact."""
+
+    name: ClassVar = "PtyChi refining"
+    key: ClassVar = "ptychi_refining"
+    colour: ClassVar = "#117733"
+    settings: ClassVar = RefiningSettings
+    options_of: ClassVar = "ptychi"
+
+
 class PtyChiFromPinn(PtyChi):
     """LSQML, started from PtychoPINN's image."""
 
@@ -187,7 +209,8 @@ def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
         return [settings]
     tv = settings.tv if settings.first_tv is None else settings.first_tv
     first = {"epochs": settings.first_epochs, "batching": settings.first_batching, "tv": tv, "first_epochs": 0}
-    return [settings.model_copy(update=first), settings]
+    fixed = {"free_probe": False, "free_positions": False} if isinstance(settings, RefiningSettings) else {}
+    return [settings.model_copy(update=first | fixed), settings]
 
 
 def _options(settings: PtyChiSettings, seed: int, n_positions: int):
@@ -216,8 +239,12 @@ def _options(settings: PtyChiSettings, seed: int, n_positions: int):
     if settings.decay < 1:
         o.optimization_plan.step_size_scheduler_class = "ExponentialLR"
         o.optimization_plan.step_size_scheduler_options = {"gamma": settings.decay}
-    options.probe_options.optimizable = False
-    options.probe_position_options.optimizable = False
+    probe, places = options.probe_options, options.probe_position_options
+    probe.optimizable = places.optimizable = False
+    if isinstance(settings, RefiningSettings):
+        probe.optimizable, places.optimizable = settings.free_probe, settings.free_positions
+        places.step_size = settings.position_step
+        probe.optimization_plan.start = places.optimization_plan.start = round(settings.free_from * settings.epochs)
     return options
 
 

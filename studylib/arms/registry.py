@@ -15,7 +15,7 @@ from studylib.arms.base import Arm, Image, Images
 from studylib.arms.choices import choice
 from studylib.arms.map import Map, MapFromPinn
 from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
-from studylib.arms.ptychi import PtyChi, PtyChiFromPinn
+from studylib.arms.ptychi import PtyChi, PtyChiFromPinn, PtyChiRefining
 from studylib.arms.unrolled import Unrolled
 from studylib.design import Seeds, StudyDesign
 from studylib.errors import InputError
@@ -25,6 +25,7 @@ from studylib.scan import Scan
 
 BUILT_IN: tuple[Arm, ...] = (
     PtychoPINN(), Baseline(), PtyChi(), Map(), Unrolled(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
+    PtyChiRefining(),
 )  # fmt: skip
 USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 
 def test_lsqml_starts_flat_stays_on_the_frame_and_repeats(scan, specimen):
@@ -21,6 +22,29 @@ def test_lsqml_starts_flat_stays_on_the_frame_and_repeats(scan, specimen):
     assert np.abs(shift).max() <= 0.3
     again = PtyChi().reconstruct(scan, settings, Seeds())
     np.testing.assert_allclose(again.object, first.object, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", ["positions", "probe"])
+def test_refining_brings_back_what_is_told_wrong(wrong):
+    """Without noise: an arm that holds fast to wrong positions, or a wrong probe, is left with their error."""
+    from studylib.arms.ptychi import PtyChi, PtyChiRefining, PtyChiSettings, RefiningSettings
+    from studylib.design import Seeds
+    from studylib.disturbances import DISTURBANCES
+    from studylib.judge import register
+    from tests import asymmetric
+
+    right = asymmetric.scan_of(1_000_000, noise=False, step=4.1)
+    name = {"positions": "positions-0.5", "probe": "probe-noise"}[wrong]
+    scan = DISTURBANCES[name].told(right, np.random.default_rng(2))
+    fixed, box = {"epochs": 60, "batches": 6, "tv": 0.0}, (slice(24, 88), slice(24, 104))
+    plain, free = (PtyChi(), PtyChiSettings(**fixed)), (PtyChiRefining(), RefiningSettings(**fixed, free_from=0.2))
+    errors = []
+    for (arm, settings), told in ((plain, right), (plain, scan), (free, scan)):
+        image, truth = arm.reconstruct(told, settings, Seeds()).object[box], asymmetric.OBJECT[box]
+        turned = register.apply_gauge(image, register.fit_gauge(image, truth))
+        errors.append(float(np.abs(turned - truth).mean()))
+    assert errors[0] < 0.5 * errors[1], "what is wrong matters"
+    assert errors[2] < 0.6 * errors[1], errors
 
 
 def test_random_batches_come_first_in_a_two_step_schedule(scan):
