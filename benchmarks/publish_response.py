@@ -1,7 +1,7 @@
 """A finished study as documents: `make publish HUB=reports/response_laptop NAME=leaves`, to docs/response/.
 
-Writes NAME.json (the study's response.json, byte for byte), NAME.md (its tables) and NAME_*.png (its curves and
-pictures), so that the published figures can be checked without the study's folder.
+Writes NAME.json (the study's response, its winners told by this code), NAME.md (its tables) and NAME_*.png (its curves
+and pictures), so that the published figures can be checked without the study's folder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from studylib.evidence import gallery, response, response_page, response_tables
 from studylib.evidence.page import of_the_scan
 from studylib.evidence.response_schema import Response
 from studylib.evidence.writer import DELTAS
-from studylib.io.files import read_json, write_text, write_with
+from studylib.io.files import read_json, write_json, write_text, write_with
 from studylib.run.hub import Hub
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/response"
@@ -52,7 +52,9 @@ def page(name: str, told: Response, commits: str, scan: list[str]) -> str:
         f"Written by `make publish` from a study: {half}, commit {commits},",
         f"{told.generated_at}. Replicates: {replicates}; intervals are Student's t at 95 %. MS-SSIM after a blur of",
         "1 px. *constant* is the best constant image. A mark (!): in a replicate the arm did not learn or its contrast",
-        f"is out of bounds. All scores, and the hash of every table that was read, are in [{name}.json]({name}.json).",
+        "is out of bounds; (*): it learned from the reference that it is scored against, so that its score says how",
+        "well it remembers, and it is no candidate for the best. All scores, and the hash of every table that was",
+        f"read, are in [{name}.json]({name}.json).",
         "",
     ]  # fmt: skip
     for kind in CURVES:
@@ -86,6 +88,7 @@ def page(name: str, told: Response, commits: str, scan: list[str]) -> str:
 def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
     """Write the documents of a study."""
     told = response.read(root)
+    told = told.model_copy(update={"winners": response.winners(told.rows)})
     folder.mkdir(parents=True, exist_ok=True)
     for kind, draw in CURVES.items():
         figure = draw(told)
@@ -99,7 +102,7 @@ def publish(root: Path, name: str, folder: Path = FOLDER) -> None:
     hubs = hubs_of(root, told)
     scan = dict.fromkeys(words for hub in hubs for words in of_the_scan(hub))
     write_text(folder / f"{name}.md", page(name, told, commits_of(hubs), list(scan)))
-    write_text(folder / f"{name}.json", (root / response.NAME).read_text(encoding="utf-8"))
+    write_json(folder / f"{name}.json", told.model_dump(mode="json"))
 
 
 def main() -> None:

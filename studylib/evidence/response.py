@@ -27,7 +27,7 @@ from studylib.evidence.response_schema import (
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.judge import response
-from studylib.judge.compare import CONSTANT
+from studylib.judge.compare import CONSTANT, SAW_REFERENCE
 from studylib.run import paths, provenance
 from studylib.run.hub import Hub
 from studylib.run.parameters import Run
@@ -197,13 +197,13 @@ def _equal_fluence(points: list[Point]) -> Iterator[AtEqualFluence]:
 
 
 def winners(rows: list[Row]) -> list[Winner]:
-    """Return the best arm of each condition in the phase, and those that tie with it."""
+    """Return the best arm of each condition in the phase, and those that tie with it; none that saw the reference."""
     found = []
     for where, members in _by(rows, *CONDITION):
         numbers = {m.replicate for m in members}
         scores = {
             arm: [m.phase_ms_ssim for m in sorted(part, key=lambda m: m.replicate)]
-            for (arm,), part in _by([m for m in members if m.status == "ok"], "arm")
+            for (arm,), part in _by([m for m in members if m.status == "ok" and SAW_REFERENCE not in m.note], "arm")
             if len(part) == len(numbers) and all(m.phase_ms_ssim is not None for m in part)
         }
         best = response.winners(scores)

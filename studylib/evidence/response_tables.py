@@ -6,6 +6,7 @@ from typing import Any
 
 from studylib.arms.registry import arms
 from studylib.evidence.response_schema import Response
+from studylib.judge.compare import SAW_REFERENCE
 
 Rows = list[dict[str, Any]]
 
@@ -37,15 +38,20 @@ def _fluence(photons: float) -> str:
 
 
 def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
-    """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm."""
+    """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm.
+
+    A mark (!): in a replicate the arm did not learn, or its contrast is out of bounds. A mark (*): it learned from the
+    reference that it is scored against.
+    """
     names, digits = order({p.arm for p in told.points}), {"seconds": 1, "phase_mae": 4}.get(metric, 3)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    saw = {(r.sample, r.probe, r.dose, r.view, r.arm) for r in told.rows if SAW_REFERENCE in r.note}
     for p in told.points:
         if p.metric == metric:
             where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
             key = (p.sample, p.probe, p.dose, p.view)
             row = rows.setdefault(key, where | {"per pixel": _fluence(p.fluence)} | dict.fromkeys(names, "-"))
-            mark = " (!)" if p.unfit else ""
+            mark = (" (!)" if p.unfit else "") + (" (*)" if (*key, p.arm) in saw else "")
             row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, digits) + mark
     return [rows[key] for key in sorted(rows)]
 

@@ -21,6 +21,8 @@ REFERENCE = "MAP"
 """Name of the arm whose gain over the constant object the others are held against."""
 CONTRAST = (0.05, 5.0)
 """Least and largest contrast of an arm's image beside the truth's that is taken for an image of the object."""
+SAW_REFERENCE = "trained on patches of the reference that it is scored against"
+"""Note of an arm that was: its score says how well it remembers, so that it is no candidate for the best."""
 PHASE = "truth_phase"
 """Member of reconstructions.npz that holds the true phase, unwrapped."""
 

@@ -26,7 +26,7 @@ from studylib.errors import InputError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json, write_table, write_with
 from studylib.io.npz import read_members
-from studylib.judge.compare import Comparison, compare_arms
+from studylib.judge.compare import SAW_REFERENCE, Comparison, compare_arms
 from studylib.judge.select import Choice, choose
 from studylib.machine import device
 from studylib.reconstruction import Reconstruction, Trained
@@ -181,7 +181,7 @@ def reconstruct(
             settings, told = with_which, f"its training at {trained_at:,} photons per pattern"
     notes = [f"trained at {trained_at:,} photons per pattern"] if trainer and elsewhere else []
     if trainer and arm(trainer).needs_truth and scan.metadata.get("sample_kind") == MEASURED:
-        notes.append("trained on patches of the reference that it is scored against")
+        notes.append(SAW_REFERENCE)
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
     result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
     told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}

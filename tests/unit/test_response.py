@@ -60,6 +60,21 @@ def test_a_study_whose_conditions_all_failed_is_drawn_and_says_why(tmp_path):
     assert "None" in gallery.pictures(tmp_path, told).data
 
 
+def test_an_arm_that_saw_the_reference_is_never_the_best():
+    """Of a measured scan: what it remembers may be all that it shows."""
+    from studylib.evidence.response import winners
+    from studylib.evidence.response_schema import Row
+    from studylib.judge.compare import SAW_REFERENCE
+
+    def row(arm: str, score: float, note: str = "") -> Row:
+        scores = dict.fromkeys([n for n in Row.model_fields if n.startswith(("phase_", "amplitude_"))], score)
+        where = {"sample": "scan.cxi", "probe": "measured", "view": "sparse", "dose": 1000, "replicate": 0}
+        return Row(**where, arm=arm, status="ok", note=note, fluence=0.3, positions=41, seconds=1.0, **scores)
+
+    told = winners([row("Baseline", 0.9, f"its start; {SAW_REFERENCE}"), row("MAP", 0.55), row("PtyChi", 0.549)])
+    assert told[0].best == "MAP" and told[0].ties == ["PtyChi"]
+
+
 def test_how_often_counts_chose_the_start_of_a_network_is_told():
     from studylib.evidence import response_page
     from studylib.evidence.response_schema import Response, Row
