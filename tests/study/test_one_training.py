@@ -11,7 +11,7 @@ from tests.conftest import studylib
 
 WORDS = (
     "response", "--profile", "smoke", "--doses", "1000", "30000", "--views", "dense", "--arms", "map", "unrolled",
-    "--one-training", "unrolled", "--set", "map.iterations=20", "unrolled.steps=30", "--cores", "2",
+    "--one-training", "unrolled", "--set", "map.iterations=10", "unrolled.steps=10", "--cores", "2",
 )  # fmt: skip
 
 

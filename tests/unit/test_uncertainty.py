@@ -56,8 +56,8 @@ def test_halves_in_another_gauge_say_the_same():
 
 @pytest.mark.parametrize("dose", [2_000, 100_000])
 def test_the_error_of_map_is_known_without_the_truth(dose):
-    scan = scan_of(dose, step=4.1)
-    settings = MapSettings(iterations=120)
+    scan = scan_of(dose, step=5.0)
+    settings = MapSettings(iterations=80, rounds=2)
     image, _ = solve(scan, settings)
     a, b = split_counts(scan.counts.astype(np.int64), (0.5, 0.5), np.random.default_rng(4))
     halves = [solve(share_of(scan, x, 0.5, y, 0.5), settings, background_share=0.5)[0] for x, y in ((a, b), (b, a))]
