@@ -137,7 +137,7 @@ def page(table: list[dict[str, str]]) -> str:
     ]  # fmt: skip
     done = {(r["trained_on"], r["arm"]) for r in table}
     for name, conditions in MATRICES.items():
-        for key in (k for k in ARMS if done & {(told(c), arm(k).name) for c in conditions}):
+        for key in (k for k in ARMS if done >= {(told(c), arm(k).name) for c in conditions}):
             lines += [f"## {name.capitalize()}: {arm(key).name}", "", *matrix(name, key, table), ""]
     return "\n".join(lines)
 
