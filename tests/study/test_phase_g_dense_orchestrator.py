@@ -49,7 +49,7 @@ def test_run_phase_g_dense_collect_only_generates_commands(tmp_path):
     assert done.returncode == 0, done.stderr
     first, *lines = done.stdout.splitlines()
     assert "-m studylib dense" in first and first.endswith("--prepare-only")
-    assert len(lines) == 19 and all("-m papermill notebooks/" in line for line in lines)
+    assert len(lines) == 20 and all("-m papermill notebooks/" in line for line in lines)
     assert not hub.exists()
 
 
@@ -308,7 +308,7 @@ def test_the_report_is_one_file_without_code_or_checks(smoke):
     assert "http://" not in html.replace("http://www.w3.org/", "") and 'src="data:image/webp;base64' in html
     assert "write_evidence" not in html and "deltas of test against" not in html
     assert "PtychoPINN: against Baseline" in html
-    assert html.count("<figure>") == 9  # three a split, curves, limit, scan map
+    assert html.count("<figure>") == 10  # three a split, curves, limit, error map, scan map
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "data/mine.csv", "analysis/figure.svg"])

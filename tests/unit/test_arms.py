@@ -135,4 +135,4 @@ def test_an_arm_that_holds_all_patterns_refuses_what_does_not_fit(monkeypatch):
                 arm.refuse_too_large(scan)
         else:
             arm.refuse_too_large(scan)
-    assert [arm.key for arm in ARMS if arm.memory_mib(scan)] == ["ptychi", "ptychi_pinn"]
+    assert [arm.key for arm in ARMS if arm.memory_mib(scan)] == ["ptychi", "ptychi_pinn", "ptychi_refining"]
