@@ -24,7 +24,7 @@ from studylib.arms.registry import arm, settings_of
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import StudyDesign
 from studylib.io.files import read_table, write_table, write_text
-from studylib.judge.compare import CONSTANT, compare_arms
+from studylib.judge.compare import CONSTANT, Comparison, compare_arms
 from studylib.objects import specimen
 from studylib.physics.windows import extract
 from studylib.samples import Sample, built_in
@@ -84,19 +84,24 @@ def run(condition: tuple[str, str, int], key: str, times: int, longer: int) -> l
     image = chosen.reconstruct(scan, settings, design.seeds, trained)
     cost = {"training_seconds": seconds, "reconstruction_seconds": image.seconds, "peak_memory_mib": 0.0}
     comparison = compare_arms({chosen.name: image.object}, test.object, scan, design, {chosen.name: cost}, test.phase)
-    scores = {(r["model"], r["metric"]): r for r in comparison.rows}
     names = [chosen.name] + ([CONSTANT] if key == "map" else [])
     return [
         dict(zip(COLUMNS[:3], condition, strict=True)) | {
             "arm": name, "times_positions": times or "", "times_steps": longer or "", "positions": n_positions,
             "steps": steps, "training_seconds": round(seconds) if chosen.trains else "",
-            "phase_ms_ssim": round(scores[name, "ms_ssim"]["phase"], 4),
-            "phase_mae": round(scores[name, "mae"]["phase"], 4),
-            "amplitude_ms_ssim": round(scores[name, "ms_ssim"]["amplitude"], 4),
-            "status": comparison.status["arms"].get(name, {"status": "reference"})["status"],
-        }
+        } | scored(comparison, name)
         for name in names
     ]  # fmt: skip
+
+
+def scored(comparison: Comparison, name: str) -> dict[str, Any]:
+    """Return the scores of an arm, or of the constant image, and its status."""
+    scores = {r["metric"]: r for r in comparison.rows if r["model"] == name}
+    return {
+        "phase_ms_ssim": round(scores["ms_ssim"]["phase"], 4), "phase_mae": round(scores["mae"]["phase"], 4),
+        "amplitude_ms_ssim": round(scores["ms_ssim"]["amplitude"], 4),
+        "status": comparison.status["arms"].get(name, {"status": "reference"})["status"],
+    }  # fmt: skip
 
 
 def page(table: list[dict[str, str]]) -> str:

@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from benchmarks.positions import scored
 from benchmarks.selection import DESIGN, SEEDS, scan_of
 from studylib.arms.registry import arm, settings_of, train
 from studylib.design import DOSES
@@ -80,18 +81,13 @@ def run(trained: Condition | None, wanted: Condition, key: str) -> list[dict[str
         image, took = made.object, made.seconds
     cost = {"training_seconds": seconds, "reconstruction_seconds": took, "peak_memory_mib": 0.0}
     comparison = compare_arms({chosen.name: image}, source.object, scan, DESIGN, {chosen.name: cost}, source.phase)
-    scores = {(r["model"], r["metric"]): r for r in comparison.rows}
     names = [CONSTANT, chosen.name] if trained is None else [chosen.name]
     return [
         {
             "trained_on": "" if trained is None else told(trained), "reconstructed": told(wanted), "arm": name,
-            "phase_ms_ssim": round(scores[name, "ms_ssim"]["phase"], 4),
-            "phase_mae": round(scores[name, "mae"]["phase"], 4),
-            "amplitude_ms_ssim": round(scores[name, "ms_ssim"]["amplitude"], 4),
             "training_seconds": round(seconds) if trained else "",
             "reconstruction_seconds": round(took, 1) if name == chosen.name else "",
-            "status": comparison.status["arms"].get(name, {"status": "reference"})["status"],
-        }
+        } | scored(comparison, name)
         for name in names
     ]  # fmt: skip
 

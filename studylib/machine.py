@@ -64,10 +64,14 @@ def refuse_too_large(name: str, shape: tuple[int, int, int], needed_mib: float, 
     InputError
         With what they would take, and what there is.
     """
-    there = psutil.virtual_memory().available / 2**20
-    if needed_mib > there:
-        expected = f"what fits into memory: it takes about {needed_mib:,.0f} MiB, and {there:,.0f} MiB are free"
-        raise InputError(name, f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px", expected, remedy)
+    _refuse(name, shape, needed_mib * 2**20, psutil.virtual_memory().available, "fits into memory", remedy)
+
+
+def _refuse(name: str, shape: tuple[int, ...], needed: float, there: float, words: str, remedy: str) -> None:
+    """Refuse patterns that take more bytes than there are."""
+    if needed > there:
+        room = f"it takes about {needed / 2**20:,.0f} MiB, and {there / 2**20:,.0f} MiB are free"
+        raise InputError(name, f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px", f"what {words}: {room}", remedy)
 
 
 def room(shape: tuple[int, ...], dtype: DTypeLike, name: str) -> NDArray[Any]:
@@ -107,12 +111,8 @@ def refuse_full_disk(name: str, shape: tuple[int, ...], needed: float) -> str:
         With what it takes, and what there is.
     """
     folder = os.environ.get("TMPDIR") or ("/var/tmp" if Path("/var/tmp").is_dir() else tempfile.gettempdir())
-    there = shutil.disk_usage(folder).free
-    if needed > there:
-        given = f"{shape[0]:,} patterns of {shape[1]} x {shape[2]} px"
-        room = f"it takes about {needed / 2**20:,.0f} MiB, and {there / 2**20:,.0f} MiB are free"
-        remedy = "set TMPDIR to a folder on a larger disk, give a part of the positions, or a smaller detector"
-        raise InputError(name, given, f"what fits on the disk of {folder}: {room}", remedy)
+    remedy = "set TMPDIR to a folder on a larger disk, give a part of the positions, or a smaller detector"
+    _refuse(name, shape, needed, shutil.disk_usage(folder).free, f"fits on the disk of {folder}", remedy)
     return folder
 
 

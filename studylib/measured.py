@@ -193,12 +193,9 @@ class Measured:
             for start in range(0, n, size):
                 yield self.counts(slice(start, start + size))
 
-    def _some(self, part: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
-        """Yield the counts of some patterns: of all in blocks, of others one at a time."""
-        if self.places is not None and np.array_equal(part, np.arange(len(self.places))):
-            yield from self.blocks()
-        else:
-            yield from (self.counts(slice(int(k), int(k) + 1)) for k in part)
+    def _some(self, part: NDArray[np.intp] | None) -> Iterator[NDArray[np.float64]]:
+        """Return the counts of all patterns in blocks (None), or of some, one at a time."""
+        return self.blocks() if part is None else (self.counts(slice(int(k), int(k) + 1)) for k in part)
 
     def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
         """Return the scan of some positions for the arms: counts, the first mode of the probe, a frame that holds all.
@@ -211,8 +208,7 @@ class Measured:
             Indices of the positions; all when None.
         """
         assert self.patterns is not None and self.places is not None and self.probe is not None
-        part = np.arange(len(self.places)) if part is None else part
-        n, where = self.patterns.shape[1], self.places[part]
+        n, where = self.patterns.shape[1], self.places if part is None else self.places[part]
         where = where - np.floor(where.min(axis=0)) + n // 2 + 1
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
         dose = float(np.concatenate([counts.sum(axis=(1, 2)) for counts in self._some(part)]).mean())
@@ -220,7 +216,7 @@ class Measured:
         dark = 0.0 if self.background is None else float(self.background.sum())
         probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(np.abs(light.astype(np.complex128)) ** 2))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
-        amplitudes, done = machine.room((len(part), n, n), np.float32, f"patterns of {self.name}"), 0
+        amplitudes, done = machine.room((len(where), n, n), np.float32, f"patterns of {self.name}"), 0
         for counts in self._some(part):
             amplitudes[done : done + len(counts)] = np.sqrt(counts) / scale
             done += len(counts)

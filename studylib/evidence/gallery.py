@@ -12,7 +12,7 @@ from studylib.design import MEASURED, VIEWS
 from studylib.evidence.page import embedded
 from studylib.evidence.response_schema import Response
 from studylib.evidence.response_tables import order
-from studylib.judge.compare import CONSTANT, SAW_REFERENCE, channels, read_images, read_phase
+from studylib.judge.compare import CONSTANT, channels, read_images, read_phase
 from studylib.run.hub import Hub
 from studylib.run.parameters import Run
 from studylib.run.study import Study
@@ -85,7 +85,7 @@ def draw(root: Path, told: Response, kind: tuple[str, str, str]) -> Figure:
             told_score = score.get((dose, name))
             place.set_xlabel("" if told_score is None else f"{told_score:.3f}", fontsize=8)
         axes[0].set_ylabel(f"{dose:,} photons", fontsize=8)
-    saw = {r.arm for r in rows if SAW_REFERENCE in r.note}
+    saw = {r.arm for r in rows if r.saw_reference}
     for place, name in zip(grid[0], (first, *names), strict=True):
         place.set_title(f"{name} (*)" if name in saw else name, fontsize=9)
     return figure

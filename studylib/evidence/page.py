@@ -131,7 +131,7 @@ def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
         told = read_json(folder / paths.uncertainty(key), "run notebook 05_uncertainty first")
         words = " ".join(f"{c.capitalize()}: {_sure(told[c], ' rad' * (c == 'phase'))}." for c in reversed(CHANNELS))
         parts.append(f"<p><b>{escape(told['arm'])}.</b> {words}</p>")
-        picture = folder / paths.uncertainty(key).replace(".json", ".png")
+        picture = folder / paths.uncertainty(key, "png")
         parts.append(embedded(picture, f"error of each pixel of {told['arm']}, as two halves of the counts tell it"))
     return HTML("\n".join(parts) or "<p>No arm of this run tells the error of its pixels.</p>")
 

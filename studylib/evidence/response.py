@@ -27,7 +27,7 @@ from studylib.evidence.response_schema import (
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.judge import response
-from studylib.judge.compare import CONSTANT, SAW_REFERENCE
+from studylib.judge.compare import CONSTANT
 from studylib.run import paths, provenance
 from studylib.run.hub import Hub
 from studylib.run.parameters import Run
@@ -203,7 +203,7 @@ def winners(rows: list[Row]) -> list[Winner]:
         numbers = {m.replicate for m in members}
         scores = {
             arm: [m.phase_ms_ssim for m in sorted(part, key=lambda m: m.replicate)]
-            for (arm,), part in _by([m for m in members if m.status == "ok" and SAW_REFERENCE not in m.note], "arm")
+            for (arm,), part in _by([m for m in members if m.status == "ok" and not m.saw_reference], "arm")
             if len(part) == len(numbers) and all(m.phase_ms_ssim is not None for m in part)
         }
         best = response.winners(scores)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from studylib.evidence.schema import Number, RelativePath, Sha256, Strict, UtcTime
+from studylib.judge.compare import SAW_REFERENCE
 
 
 class Where(Strict):
@@ -42,6 +43,11 @@ class Row(Where):
     amplitude_frc50: Number | None
     seconds: Number | None
     """Training and reconstruction."""
+
+    @property
+    def saw_reference(self) -> bool:
+        """Return whether the arm learned from the reference that it is scored against."""
+        return SAW_REFERENCE in self.note
 
 
 class Limit(Where):

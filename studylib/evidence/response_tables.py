@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from studylib.arms.registry import arms
-from studylib.evidence.response_schema import Response
-from studylib.judge.compare import SAW_REFERENCE
+from studylib.evidence.response_schema import Response, Where
 
 Rows = list[dict[str, Any]]
 
@@ -37,6 +36,11 @@ def _fluence(photons: float) -> str:
     return f"{photons:.3g}" if photons < 999.5 else f"{photons:,.0f}"
 
 
+def _where(told: Where) -> dict[str, str]:
+    """Return the cells that say which condition a row is of."""
+    return {"sample, probe": f"{told.sample}, {told.probe}", "photons": f"{told.dose:,}", "view": told.view}
+
+
 def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     """Return the mean of a metric, with its 95 % interval over replicates, by condition and arm.
 
@@ -45,12 +49,11 @@ def scores(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     """
     names, digits = order({p.arm for p in told.points}), {"seconds": 1, "phase_mae": 4}.get(metric, 3)
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    saw = {(r.sample, r.probe, r.dose, r.view, r.arm) for r in told.rows if SAW_REFERENCE in r.note}
+    saw = {(r.sample, r.probe, r.dose, r.view, r.arm) for r in told.rows if r.saw_reference}
     for p in told.points:
         if p.metric == metric:
-            where = {"sample, probe": f"{p.sample}, {p.probe}", "photons": f"{p.dose:,}", "view": p.view}
             key = (p.sample, p.probe, p.dose, p.view)
-            row = rows.setdefault(key, where | {"per pixel": _fluence(p.fluence)} | dict.fromkeys(names, "-"))
+            row = rows.setdefault(key, _where(p) | {"per pixel": _fluence(p.fluence)} | dict.fromkeys(names, "-"))
             mark = (" (!)" if p.unfit else "") + (" (*)" if (*key, p.arm) in saw else "")
             row[p.arm] = _interval(p.mean, p.interval_low, p.interval_high, digits) + mark
     return [rows[key] for key in sorted(rows)]
@@ -64,8 +67,7 @@ def limits(told: Response) -> Rows:
     for place in places:
         mine = [m for m in told.limits if (m.sample, m.probe, m.dose, m.view) == place]
         bound, wiener = (mean_of([getattr(m, name) for m in mine]) for name in ("phase_bound", "phase_wiener"))
-        row = {"sample, probe": f"{place[0]}, {place[1]}", "photons": f"{place[2]:,}", "view": place[3]}
-        row |= {"bound, rad": _number(bound), "Wiener, rad": _number(wiener)}
+        row = _where(mine[0]) | {"bound, rad": _number(bound), "Wiener, rad": _number(wiener)}
         for name in names:
             error = errors.get((*place, name))
             row[name] = "-" if error is None or not wiener else f"{error / wiener:.2f}"
@@ -78,12 +80,7 @@ def sure(told: Response) -> Rows:
     rows = []
     for place in sorted({(m.sample, m.probe, m.dose, m.view, m.arm) for m in told.sure}):
         mine = [m for m in told.sure if (m.sample, m.probe, m.dose, m.view, m.arm) == place]
-        row = {
-            "sample, probe": f"{place[0]}, {place[1]}",
-            "photons": f"{place[2]:,}",
-            "view": place[3],
-            "arm": place[4],
-        }
+        row = _where(mine[0]) | {"arm": place[4]}
         for channel, unit in (("phase", ", rad"), ("amplitude", "")):
             row[f"{channel}: error told{unit}"] = _number(mean_of([getattr(m, f"{channel}_told") for m in mine]))
             for name, words in (("within_one", "within it"), ("within_two", "within twice")):
@@ -109,21 +106,14 @@ def deltas(told: Response, metric: str = "phase_ms_ssim") -> Rows:
     digits = 3 if "ssim" in metric else 6
     for d in told.deltas:
         if d.metric == metric:
-            where = {"sample, probe": f"{d.sample}, {d.probe}", "photons": f"{d.dose:,}", "view": d.view}
-            row = rows.setdefault((d.sample, d.probe, d.dose, d.view), where)
+            row = rows.setdefault((d.sample, d.probe, d.dose, d.view), _where(d))
             row[f"- {d.other}"] = _interval(d.mean, d.interval_low, d.interval_high, digits, sign=True)
     return [rows[key] for key in sorted(rows)]
 
 
 def winners(told: Response) -> Rows:
     """Return who is best in the phase of each condition, and who ties."""
-    return [
-        {
-            "sample, probe": f"{w.sample}, {w.probe}", "photons": f"{w.dose:,}", "view": w.view,
-            "best": w.best or "n/a", "ties": ", ".join(w.ties) or "-",
-        }
-        for w in told.winners
-    ]  # fmt: skip
+    return [_where(w) | {"best": w.best or "n/a", "ties": ", ".join(w.ties) or "-"} for w in told.winners]
 
 
 def needed(told: Response) -> Rows:

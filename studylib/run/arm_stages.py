@@ -32,7 +32,7 @@ from studylib.machine import device
 from studylib.reconstruction import Reconstruction, Trained
 from studylib.run import paths, plan
 from studylib.run.hub import Hub
-from studylib.run.parameters import Run
+from studylib.run.parameters import Run, elsewhere
 from studylib.run.provenance import dose_of_training, stamp
 from studylib.run.stages import read_design
 from studylib.scan import Scan
@@ -174,12 +174,12 @@ def reconstruct(
     scan = dataset.load_scan(source, VIEW_FIRST)
     chosen.refuse_too_large(scan)
     settings, told = settings_of(key, design, scan, _own_options(hub, dose, view, key, options))
-    trainer, trained, elsewhere = training_of(key), None, bool(trained_at) and trained_at != dose
+    trainer, trained, at = training_of(key), None, trained_at or dose
     if trainer:
-        trained, with_which = load_trained(hub, trained_at or dose, view, trainer, scan if elsewhere else None)
-        if elsewhere and key == trainer:
-            settings, told = with_which, f"its training at {trained_at:,} photons per pattern"
-    notes = [f"trained at {trained_at:,} photons per pattern"] if trainer and elsewhere else []
+        trained, with_which = load_trained(hub, at, view, trainer, None if at == dose else scan)
+        if at != dose and key == trainer:
+            settings, told = with_which, f"its training at {at:,} photons per pattern"
+    notes = [f"trained at {at:,} photons per pattern"] if trainer and at != dose else []
     if trainer and arm(trainer).needs_truth and scan.metadata.get("sample_kind") == MEASURED:
         notes.append(SAW_REFERENCE)
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
@@ -189,7 +189,7 @@ def reconstruct(
     own = (options_owner(key),) if options == "scan" else ()
     run = Run(
         profile=profile, dose=dose, view=view, backend=backend, select=own,
-        one_training=(trainer,) if trained_at else (), least_dose=trained_at,
+        **elsewhere(dose, {trainer: at} if trainer else {}),
     )  # fmt: skip
     stamp(
         hub, plan.reconstruction_stage(run, split, key), seconds=time.perf_counter() - begin,
@@ -270,11 +270,8 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
     write_table(folder / "frc.csv", comparison.frc)
     draw(comparison, folder)
     every = dict.fromkeys(n for k in keys for n in (*needed(k), k))
-    elsewhere = {training_of(k): at for k in every if (at := dose_of_training(hub, dose, view, split, k)) != dose}
-    run = Run(
-        profile=profile, dose=dose, view=view, arms=keys,
-        one_training=tuple(elsewhere), least_dose=next(iter(elsewhere.values()), 0),
-    )  # fmt: skip
+    trained = {training_of(k): dose_of_training(hub, dose, view, split, k) for k in every if training_of(k)}
+    run = Run(profile=profile, dose=dose, view=view, arms=keys, **elsewhere(dose, trained))
     stage = plan.comparison_stage(run, split)
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={})
     return comparison

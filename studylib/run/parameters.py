@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -25,6 +25,20 @@ from studylib.design import (
 )
 from studylib.disturbances import DISTURBANCES
 from studylib.errors import InputError
+
+
+def elsewhere(dose: int, trained: Mapping[str, int]) -> dict[str, Any]:
+    """Return the parameters by which a run says that arms were trained at another dose than its own.
+
+    Parameters
+    ----------
+    dose
+        Of the run.
+    trained
+        Dose of the training by the key of what was trained.
+    """
+    others = {key: at for key, at in trained.items() if at != dose}
+    return {"one_training": tuple(others), "least_dose": next(iter(others.values()), 0)}
 
 
 class Run(Frozen):

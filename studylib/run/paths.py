@@ -56,9 +56,9 @@ def choice(dose: int, view: str, key: str) -> str:
     return f"analysis/dose_{dose}/{view}/choice_{key}.json"
 
 
-def uncertainty(key: str) -> str:
-    """Return what an arm's error map covers, in the folder of a comparison."""
-    return f"uncertainty_{key}.json"
+def uncertainty(key: str, ending: str = "json") -> str:
+    """Return what an arm's error map covers (json), the map (npz) or its picture (png), by a comparison."""
+    return f"uncertainty_{key}.{ending}"
 
 
 def comparison(dose: int, view: str, split: str) -> str:

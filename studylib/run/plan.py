@@ -197,7 +197,7 @@ def uncertainty_stage(run: Run, key: str) -> Stage:
     trainer = training_of(key)
     inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, k) for k in (*arm(key).after, key))]
     inputs += [f"{paths.phase_e(run.trained_at(trainer), v, trainer)}/{arm(trainer).weights}"] if trainer else []
-    names = (paths.uncertainty(key), f"uncertainty_{key}.npz", f"uncertainty_{key}.png")
+    names = [paths.uncertainty(key, ending) for ending in ("json", "npz", "png")]
     return Stage(
         7, f"05_uncertainty_dose{d}_{v}_{split}_{key}", "05_uncertainty", _here(run) | {"split": split, "arm": key},
         inputs, [f"{paths.comparison(d, v, split)}/{name}" for name in names], _log(f"phase_g_{v}_uncertainty_{key}"),

@@ -98,14 +98,13 @@ class Study(Frozen):
         """Return the study of one condition."""
         same = {name: getattr(run, name) for name in Run.model_fields if name in cls.model_fields}
         varied = {"samples": (run.sample,), "probes": (run.probe,), "doses": (run.dose,), "views": (run.view,)}
-        same.pop("disturbed")
-        varied["disturbed"] = (run.disturbed,)
-        return cls(**same, **varied, replicates=run.replicate + 1, alone=True)
+        varied |= {"disturbed": (run.disturbed,)}
+        return cls(**(same | varied), replicates=run.replicate + 1, alone=True)
 
     def conditions(self) -> dict[str, Run]:
         """Return the run of every condition by its folder, relative to that of the study."""
-        names = Run.model_fields.keys() & type(self).model_fields.keys() - {"disturbed"}
-        shared = {name: getattr(self, name) for name in names}
+        names = Run.model_fields.keys() & type(self).model_fields.keys()
+        shared = {name: getattr(self, name) for name in names - {"disturbed"}}
         shared |= {"least_dose": min(self.doses)} if self.one_training else {}
         numbers = range(self.replicates - 1, self.replicates) if self.alone else range(self.replicates)
         runs = [

@@ -22,7 +22,7 @@ from studylib.measured_condition import half
 from studylib.run import paths, plan
 from studylib.run.arm_stages import VIEW_FIRST, load_trained
 from studylib.run.hub import Hub
-from studylib.run.parameters import Run
+from studylib.run.parameters import Run, elsewhere
 from studylib.run.provenance import dose_of_training, stamp
 from studylib.run.stages import read_design
 from studylib.scan import Scan
@@ -69,19 +69,15 @@ def compute(hub: Hub, profile: str, dose: int, view: str, split: str, key: str) 
     folder = hub.comparison(dose, view, split)
     write_json(folder / paths.uncertainty(key), report)
     maps = {"phase": found.phase, "amplitude": found.amplitude}
-    write_with(folder / f"uncertainty_{key}.npz", lambda file: np.savez(file, **maps))  # type: ignore[arg-type]
+    write_with(folder / paths.uncertainty(key, "npz"), lambda file: np.savez(file, **maps))  # type: ignore[arg-type]
     drawn = figures.uncertainty(found, wrong)
-    write_with(folder / f"uncertainty_{key}.png", partial(drawn.savefig, format="png", dpi=110))
+    write_with(folder / paths.uncertainty(key, "png"), partial(drawn.savefig, format="png", dpi=110))
     at = dose_of_training(hub, dose, view, split, key)
-    run = Run(profile=profile, dose=dose, view=view, splits=(split,), arms=(key,), **_elsewhere(key, dose, at))
+    more = elsewhere(dose, {training_of(key): at})
+    run = Run(profile=profile, dose=dose, view=view, splits=(split,), arms=(key,), **more)
     stage = plan.uncertainty_stage(run, key)
     stamp(hub, stage, seconds=report["seconds"], parameters={"algorithm": algorithm(key)})
     return found, report
-
-
-def _elsewhere(key: str, dose: int, at: int) -> dict[str, Any]:
-    """Return what a run says of an arm that was trained at another dose."""
-    return {} if at == dose else {"one_training": (training_of(key),), "least_dose": at}
 
 
 def _told(hub: Hub, dose: int, view: str, split: str, key: str, member: str) -> Any:
