@@ -20,8 +20,8 @@ from studylib.physics.stitch import neighbouring_blocks, stitch
 from studylib.physics.windows import extract
 from studylib.scan import Scan
 
-BLOCK = 4096
-"""Positions whose patches are in memory together."""
+BLOCK = 2**24
+"""Pixels of the patches that are in memory together: 4,096 positions of 64 x 64."""
 
 
 def predict(
@@ -86,7 +86,7 @@ def reconstruct(network: keras.Model, scan: Scan, grouping: GroupingSettings, se
     The Baseline learned the true phase of its patches. PtychoPINN could not: a pattern says nothing of
     the phase common to its patch, so the patches are turned to agree where they overlap.
     """
-    parts = neighbouring_blocks(scan.positions, BLOCK)
+    parts = neighbouring_blocks(scan.positions, max(1, BLOCK // scan.n_pixels**2))
     blocks = ((predict(network, scan, grouping, seed, part), scan.positions[part]) for part in parts)
     return stitch(blocks, scan.probe, scan.shape, agree=networks.group_size(network) > 0)
 

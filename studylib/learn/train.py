@@ -32,8 +32,8 @@ from studylib.physics.likelihood import poisson_loss
 from studylib.reconstruction import Reconstruction, Trained, peak_memory_mib
 from studylib.scan import Scan
 
-HELD_OUT = 8192
-"""Patterns that the held-out loss is taken from, at most."""
+HELD_OUT = 2**25
+"""Detector pixels that the held-out loss is taken from, at most: 8,192 patterns of 64 x 64."""
 
 
 def build_network(scan: Scan, settings: TrainingSettings, group_size: int = 0, updates: int = 0) -> keras.Model:
@@ -110,7 +110,7 @@ def train_pinn(
     kept, held = hold_out(scan.positions, settings.validation_fraction, grouping.group_size)
     size = max(1, settings.patterns_per_step // grouping.group_size)
     groups = held[group(scan.positions[held], grouping, grouping_seed)]
-    held_out = group_batch(scan, _at_most(HELD_OUT // grouping.group_size, groups))
+    held_out = group_batch(scan, _at_most(max(1, _patterns(scan) // grouping.group_size), groups))
     held_out = thin_counts(held_out, settings.thinning, np.random.default_rng(grouping_seed), scan)
     symmetries = _symmetries(scan, settings)
 
@@ -124,7 +124,7 @@ def train_pinn(
         build,
         lambda generator: group_batches(scan, kept, grouping, size, symmetries, settings.thinning, generator),
         held_out,
-        flat_object_loss(scan.take(_at_most(HELD_OUT, held))),
+        flat_object_loss(scan.take(_at_most(_patterns(scan), held))),
         settings,
         seed,
         "PtychoPINN",
@@ -170,6 +170,11 @@ def adapt_pinn(
     return Reconstruction(image, np.array(loss), time.perf_counter() - start, peak_memory_mib())
 
 
+def _patterns(scan: Scan) -> int:
+    """Return how many patterns the held-out loss is taken from, at most; their memory does not grow with their size."""
+    return max(1, HELD_OUT // scan.n_pixels**2)
+
+
 def _at_most(n: int, indices: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the first axis thinned evenly to n entries, so that memory does not grow with the scan."""
     return indices if len(indices) <= n else indices[np.linspace(0, len(indices) - 1, n).astype(int)]
@@ -202,7 +207,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         Diverged.
     """
     kept, held = hold_out(scan.positions, settings.validation_fraction)
-    held_out = pattern_batch(scan, patches, _at_most(HELD_OUT, held))
+    held_out = pattern_batch(scan, patches, _at_most(_patterns(scan), held))
     weight = np.abs(scan.probe) ** 2
     weight = (weight / weight.mean()).astype(np.float32)
 
@@ -224,7 +229,7 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
         model.compile(optimizer=optimizer(settings), loss=[amplitude_loss, phase_loss], jit_compile=False)
         return network, model
 
-    some = patches[_at_most(HELD_OUT, kept)]
+    some = patches[_at_most(_patterns(scan), kept)]
     level, angle = float(np.median(np.abs(some))), float(np.angle(np.sum(some)))
     left = held_out[1][0] * np.exp(1j * (held_out[1][1] - angle))
     flat = float(np.mean(weight * np.abs(held_out[1][0] - level)) + np.mean(weight * np.abs(np.angle(left))))

@@ -350,6 +350,18 @@ def test_a_collapse_is_restarted_once_and_recorded(learn, scan, monkeypatch):
     assert trained.attempts == 2 and not trained.beats_flat and {r["attempt"] for r in trained.history} == {1, 2}
 
 
+@pytest.mark.parametrize(("at_most", "held"), [(8, 8), (1, 4)])
+def test_what_is_held_out_of_a_large_scan_is_bounded_in_pixels(learn, scan, monkeypatch, at_most, held):
+    """A pattern of 128 x 128 px takes four times what one of 64 x 64 takes, so that fewer are held out."""
+    seen = []
+    monkeypatch.setattr(learn.train, "HELD_OUT", at_most * scan.n_pixels**2)
+    monkeypatch.setattr(learn.train, "train_twice", lambda build, batches, held_out, *rest: seen.append(held_out))
+    settings = PINN.model_copy(update={"validation_fraction": 0.4})
+    learn.train.train_pinn(scan, PINN.grouping, settings, 7, 123)
+    (((amplitudes, *_), counts),) = seen
+    assert amplitudes.shape == counts.shape and amplitudes.shape[0] * amplitudes.shape[1] == held
+
+
 def test_thirty_positions_train(learn, scan):
     """K falls with a note when positions are few; too few for a group is an error that says what to change."""
     from studylib.errors import InputError
