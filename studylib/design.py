@@ -22,7 +22,9 @@ VIEWS = {"dense": 0.7, "sparse": 0.2}
 BACKENDS = ("torch", "tensorflow")
 SAMPLES = ("leaves", "two-materials", "phase", "thick", "natural", "siemens")
 PROBES = ("zone-plate", "smooth", "diffuser")
-DISTURBANCES = ("none", "defocus", "probe-noise", "positions-0.5", "positions-1", "background", "two-modes")
+DISTURBANCES = (
+    "none", "defocus", "probe-noise", "positions-0.5", "positions-1", "background", "two-modes", "finer-object",
+)  # fmt: skip
 MEASURED = "measured"
 """Name of object and probe of a measured scan."""
 PROFILES = ("smoke", "laptop", "full")

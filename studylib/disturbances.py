@@ -1,6 +1,6 @@
 """What may be wrong with an experiment, or with what is told of it: disturbances of a simulated scan. Arrays only.
 
-Some change what is counted (background, a second mode), others what the arms are told (probe, positions). The truth
+Some change what is counted (background, a second mode, a finer object), others what the arms are told (probe, positions). The truth
 that images are scored against stays as it is, and so do object and seeds: a disturbed condition is compared with the
 undisturbed one.
 """
@@ -14,7 +14,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.physics.forward import Expected, expected_counts
+from studylib.physics.forward import Expected, expected_counts, shifted_probes
+from studylib.physics.windows import nearest_pixels, window_corners
 from studylib.scan import Scan
 
 DEFOCUS = 0.56
@@ -97,6 +98,33 @@ def _of_two_modes(image: NDArray, probe: NDArray, positions: NDArray, batch: int
         yield (1 - SECOND_MODE) * first + SECOND_MODE * second
 
 
+def _of_squares(image: NDArray, probe: NDArray, positions: NDArray, batch: int = 256) -> Iterator[NDArray]:
+    """Yield expected patterns of an object on half the pixel: each of its pixels is an even square.
+
+    The exit wave is sampled twice as finely, so that it reaches twice as far on the detector as the detector is wide;
+    what falls beside it is not counted. The mean over a square is the pixel of the truth.
+    """
+    n = probe.shape[0]
+    fine, squares = _twice_as_fine(probe), np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+    views = np.lib.stride_tricks.sliding_window_view(squares, (2 * n, 2 * n))
+    for start in range(0, len(positions), batch):
+        some = positions[start : start + batch]
+        corners = 2 * window_corners(some, n, image.shape)
+        # The points of a square lie a quarter of its side to either side of its centre.
+        waves = shifted_probes(fine, 2 * nearest_pixels(some)[1] + 0.5) * views[corners[:, 0], corners[:, 1]]
+        spectrum = np.fft.fftshift(np.fft.fft2(waves.astype(np.complex128), norm="ortho"), axes=(1, 2))
+        yield np.abs(spectrum[:, n // 2 : n // 2 + n, n // 2 : n // 2 + n]) ** 2
+
+
+def _twice_as_fine(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Return a probe (N, N) at half the pixel, (2 N, 2 N), of the same photons; by zeros about its spectrum."""
+    n = len(probe)
+    spectrum = np.zeros((2 * n, 2 * n), np.complex128)
+    inside = slice(n // 2, n // 2 + n)
+    spectrum[inside, inside] = np.fft.fftshift(np.fft.fft2(probe.astype(np.complex128)))
+    return (2 * np.fft.ifft2(np.fft.ifftshift(spectrum))).astype(np.complex64)
+
+
 DISTURBANCES: dict[str, Disturbance] = {
     "none": Disturbance(""),
     "defocus": Disturbance("probe told with 5 % more defocus", told=_defocused),
@@ -105,5 +133,6 @@ DISTURBANCES: dict[str, Disturbance] = {
     "positions-1": Disturbance("positions told wrong by 1 px", told=partial(_misplaced, pixels=1.0)),
     "background": Disturbance("background of 5 % of the photons", expected=_with_background),
     "two-modes": Disturbance("20 % of the photons in a second mode", expected=_of_two_modes),
+    "finer-object": Disturbance("object simulated at twice the sampling", expected=_of_squares),
 }
 """By name."""

@@ -10,6 +10,7 @@ from studylib.design import DISTURBANCES as NAMES
 from studylib.design import SampleSettings
 from studylib.disturbances import BACKGROUND, DISTURBANCES, PROBE_NOISE, SECOND_MODE, second_mode
 from studylib.physics.forward import expected_counts
+from studylib.physics.windows import nearest_pixels
 from studylib.samples import Sample
 from tests.asymmetric import N, probe, specimen
 
@@ -70,3 +71,29 @@ def test_two_modes_do_not_interfere_and_keep_the_photons():
     expected = (1 - SECOND_MODE) * both[0] + SECOND_MODE * both[1]
     assert np.sum((scan.counts - expected) ** 2) / expected.sum() == pytest.approx(1, abs=0.03)
     assert np.sum((scan.counts - both[0]) ** 2) / both[0].sum() > 3
+
+
+def test_a_finer_object_is_that_of_squares_and_its_far_light_misses_the_detector():
+    """Against sums that are written out: the probe as a sum of its waves, the pixel as four points of a square."""
+    position = np.array([[60.3, 81.8]])
+    rough = SAMPLE.object * np.exp(0.5j * np.random.default_rng(3).normal(size=SAMPLE.object.shape))
+    (pattern,) = DISTURBANCES["finer-object"].expected(rough, SAMPLE.probe, position)
+    (column, row), fraction = nearest_pixels(position)[0][0], nearest_pixels(position)[1][0].astype(float)
+    waves = np.arange(-N // 2, N // 2)
+    points = (np.arange(2 * N) - 0.5) / 2  # of the window, in pixels of the object
+    turns = [np.exp(2j * np.pi * np.outer(points - f, waves) / N) for f in fraction[::-1]]
+    lit = turns[0] @ np.fft.fftshift(np.fft.fft2(SAMPLE.probe.astype(complex))) @ turns[1].T / N**2 / 2
+    window = rough[row - N // 2 : row + N // 2, column - N // 2 : column + N // 2]
+    squares = window[np.arange(2 * N)[:, None] // 2, np.arange(2 * N) // 2]
+    far = np.exp(-2j * np.pi * np.outer(waves, np.arange(2 * N)) / (2 * N))
+    np.testing.assert_allclose(pattern[0], np.abs(far @ (lit * squares) @ far.T / (2 * N)) ** 2, rtol=1e-4, atol=1e-9)
+    (coarse,) = expected_counts(rough, SAMPLE.probe, position)
+    assert np.linalg.norm(pattern - coarse) > 0.02 * np.linalg.norm(coarse), "the pixel's own shape is seen"
+    assert 0.9 < pattern.sum() / coarse.sum() < 1
+
+
+def test_a_finer_object_without_structure_is_what_it_was():
+    flat = np.full((112, 112), 0.8 * np.exp(0.3j), np.complex64)
+    position = np.array([[50.4, 61.7], [55.1, 48.0]])
+    both = [next(DISTURBANCES[name].expected(flat, SAMPLE.probe, position)) for name in ("finer-object", "none")]
+    np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-6 * both[1].max())
