@@ -36,7 +36,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: plan planning help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -69,6 +69,14 @@ measured: $(VENV)/ready  ## dose and overlap response of a measured scan: DATA= 
 
 inspect: $(VENV)/ready  ## what a measured scan holds and lacks: DATA= (files of one scan)
 	$(BIN)/python -m studylib inspect $(DATA)
+
+plan: $(VENV)/ready  ## dose, step and arm for a wanted image: BASE= or SAMPLE= PROBE=, MAE= or RESOLUTION=, FIELD= FLUX= OVERHEAD= RESPONSE= OUT=
+	$(BIN)/python -m studylib plan $(if $(BASE),--base $(BASE),--sample $(SAMPLE) --probe $(PROBE)) \
+		$(if $(MAE),--mae $(MAE)) $(if $(RESOLUTION),--resolution $(RESOLUTION)) $(if $(FIELD),--field $(FIELD)) $(if $(FLUX),--flux $(FLUX)) \
+		$(if $(OVERHEAD),--overhead $(OVERHEAD)) $(if $(RESPONSE),--response $(RESPONSE)) $(if $(OUT),--out $(OUT))
+
+planning: $(VENV)/ready  ## how far plans are off on other objects and probes, to docs/planning.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.planning
 
 collect-response: $(VENV)/ready  ## print every command of make response, to be run by hand; write nothing
 	@$(study) --collect-only

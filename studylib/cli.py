@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | response | inspect | convert | verify | record | index | schema and more."""
+"""Command line: python -m studylib dense | response | inspect | plan | verify | record | index and more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from studylib import scan_commands
+from studylib import plan_command, scan_commands
 from studylib.arms.registry import USUAL, arms
 from studylib.design import DISTURBANCES, DOSES, PROBES, SAMPLES, VIEWS
 from studylib.errors import InputError, StudyError
@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
     scan_commands.add(commands)
+    plan_command.add(commands)
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
     index.add_argument("--folder", default="reports")
     schema = commands.add_parser("schema", help="print the JSON Schema of a file of the evidence")
@@ -260,4 +261,5 @@ COMMANDS = {
     "index": _index,
     "schema": _schema,
     **scan_commands.COMMANDS,
+    **plan_command.COMMANDS,
 }

@@ -1,8 +1,8 @@
 """What may be wrong with an experiment, or with what is told of it: disturbances of a simulated scan. Arrays only.
 
-Some change what is counted (background, a second mode, a finer object), others what the arms are told (probe, positions). The truth
-that images are scored against stays as it is, and so do object and seeds: a disturbed condition is compared with the
-undisturbed one.
+Some change what is counted (background, a second mode, a finer object), others what the arms are told (probe,
+positions). The truth that images are scored against stays as it is, and so do object and seeds: a disturbed condition
+is compared with the undisturbed one.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from studylib.judge.compare import Comparison
     from studylib.judge.select import Choice
     from studylib.judge.uncertainty import ErrorMap
+    from studylib.planner import Plan
     from studylib.scan import Scan
 
 
@@ -207,6 +208,40 @@ def uncertainty(found: ErrorMap, wrong: tuple[NDArray[np.float64], NDArray[np.fl
             drawn = axes.imshow(picture, cmap="cividis", vmin=0, vmax=worst)
             axes.set(title=title, xticks=[], yticks=[])
         figure.colorbar(drawn, ax=grid[place].tolist(), shrink=0.8)
+    return figure
+
+
+def plan(made: Plan) -> Figure:
+    """Draw what is expected of every arm over the dose, beside what photons allow; dotted where it was not measured."""
+    from studylib.judge.planning import GRID, expected
+
+    figure = Figure(figsize=(5.2 * len(made.allowed), 4.2), dpi=96, layout="constrained")
+    panels = figure.subplots(1, len(made.allowed), squeeze=False, sharey=True)[0]
+    for axes, (view, every) in zip(panels, made.allowed.items(), strict=True):
+        allowed = [a for a in every if made.target.allowed(a)]
+        if not allowed:
+            axes.set_title(f"{view} overlap: photons tell of nothing")
+            continue
+        doses = np.geomspace(allowed[0].dose, allowed[-1].dose, GRID)
+        for name in (arm for arm, of in made.found if of == view):
+            found = made.found[name, view]
+            photons, values = expected(allowed, found, made.target, doses)
+            inside = np.array([not found.beyond(n) for n in photons])
+            axes.plot(doses, np.where(inside, values, np.nan), color=colour(name), lw=2, label=name)
+            axes.plot(doses, values, ":", color=colour(name), lw=1)
+        axes.plot(
+            [a.dose for a in allowed],
+            [made.target.allowed(a) for a in allowed],
+            "k--",
+            lw=1,
+            label=made.target.limit_words,
+        )
+        axes.axhline(made.target.value, color="grey", lw=0.8)
+        for option in (o for o in made.options if o.view == view and o.dose is not None):
+            axes.plot(option.dose, option.expected, "o", ms=5, color=colour(option.arm))
+        axes.set(xscale="log", yscale="log", xlabel="photons per pattern", title=f"{view} overlap")
+    panels[0].set_ylabel(made.target.axis)
+    panels[-1].legend(fontsize=7)
     return figure
 
 

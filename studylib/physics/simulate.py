@@ -59,14 +59,14 @@ def scale_probe(
     image: NDArray[np.complex64],
     probe: NDArray[np.complex64],
     positions: NDArray[np.float64],
-    dose: int,
+    dose: float,
 ) -> NDArray[np.complex64]:
     """Return the probe in sqrt(photons): the mean of sum(lambda) over the positions is the dose."""
     mean = np.mean(np.concatenate([p.sum((1, 2)) for p in expected_counts(image, probe, positions)]))
     return (probe * np.sqrt(dose / mean)).astype(np.complex64)
 
 
-def intensity_scale(dose: int, n_pixels: int) -> float:
+def intensity_scale(dose: float, n_pixels: int) -> float:
     """Return s, by which amplitudes are divided: mean sum X^2 = (N/2)^2 whatever the dose."""
     return float(np.sqrt(dose) / (n_pixels / 2))
 
