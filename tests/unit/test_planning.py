@@ -22,6 +22,7 @@ from studylib.judge.limit import limit_of
 from studylib.judge.planning import Geometry, Target
 from studylib.samples import Sample, probe_diameter
 from tests.asymmetric import N, probe, specimen
+from tests.conftest import ROOT
 
 DOSES = (1_000, 10_000, 100_000)
 CONDITION = {"sample": "leaves", "probe": "zone-plate", "view": "dense", "replicate": 0}
@@ -280,3 +281,15 @@ def test_the_picture_has_a_panel_a_view_and_a_dot_where_an_arm_gets_there(respon
     assert axes.get_title() == "dense overlap" and {"MAP", "PtyChi"} <= {t.get_text() for t in axes.get_legend().texts}
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     assert len(dots) == sum(o.dose is not None for o in made.options) > 0
+
+
+def test_the_notebook_plans_a_base_and_writes_the_plan(told, base, tmp_path):
+    import papermill
+
+    out = tmp_path / "plan.json"
+    given = {"base": str(base), "mae": 0.06, "response": str(told), "out": str(out)}
+    papermill.execute_notebook(
+        str(ROOT / "notebooks/08_plan.ipynb"), str(tmp_path / "out.ipynb"), given, kernel_name="python3",
+        progress_bar=False, cwd=str(tmp_path),
+    )  # fmt: skip
+    assert json.loads(out.read_text(encoding="utf-8"))["options"][0]["arm"] == "MAP"
