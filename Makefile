@@ -102,7 +102,7 @@ positions: $(VENV)/ready  ## what 1, 4 and 16 times the training positions bring
 transfer: $(VENV)/ready  ## networks trained on one dose, sample or probe and used on another, to docs/transfer.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.transfer
 
-seconds: $(VENV)/ready  ## seconds to a quality, MAP beside PtyChi, to docs/seconds.md
+seconds: $(VENV)/ready  ## seconds to a quality, every arm, with and without training, to docs/seconds.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality
 
 limits: $(VENV)/ready  ## what the photons allow beside what the arms reach, to docs/limits.md
