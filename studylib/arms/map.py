@@ -65,6 +65,7 @@ def solve(
     first: NDArray[np.complex64] | None = None,
     name: str = "MAP",
     background_share: float = 1.0,
+    likelihood: Likelihood | None = None,
 ) -> tuple[NDArray[np.complex64], list[float]]:
     """Minimise the negative log-posterior of the object.
 
@@ -80,6 +81,8 @@ def solve(
         Shown beside the progress bar.
     background_share
         Share of the counts that the scan holds of a whole one, by which the stabilising background is scaled.
+    likelihood
+        Of the scan, where it is not the one of a probe that is held fixed.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def solve(
     """
     import torch
 
-    likelihood = Likelihood(scan, background_share)
+    likelihood = likelihood or Likelihood(scan, background_share)
     start = torch.from_numpy(first_object(scan, first)).to(likelihood.device)
     image = torch.view_as_real(start).clone()
     losses = list[float]()
@@ -137,6 +140,7 @@ def _round(
             optimiser.step()
             if phases:
                 phases.turn(image)
+            likelihood.step()
             schedule.step()
             losses.append(loss / likelihood.n_values)
             objective.append(loss + prior)

@@ -83,12 +83,14 @@ class Likelihood:
     def _probes(self, part: slice) -> torch.Tensor:
         return self.held[1][part] if self.held else self._probes_of(part)
 
-    def _far_field(self, canvas: torch.Tensor, probes: torch.Tensor, part: slice) -> torch.Tensor:
-        import torch
-
+    def _windows(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         n = self.scan.n_pixels
         # (row, column, window row, window column): a view, from which the windows of the positions are copied.
-        windows = canvas.unfold(0, n, 1).unfold(1, n, 1)[self.corners[part, 0], self.corners[part, 1]]
+        return canvas.unfold(0, n, 1).unfold(1, n, 1)[self.corners[part, 0], self.corners[part, 1]]
+
+    def _far_field(self, windows: torch.Tensor, probes: torch.Tensor) -> torch.Tensor:
+        import torch
+
         wave = torch.fft.fft2(probes * windows, norm="ortho")
         return wave if self.mask is None else wave * self.mask
 
@@ -132,8 +134,8 @@ class Likelihood:
         canvas, loss = torch.view_as_complex(image), 0.0
         total = torch.zeros_like(canvas)
         for part in self.parts:
-            probes = self._probes(part)
-            wave = self._far_field(canvas, probes, part)
+            probes, windows = self._probes(part), self._windows(canvas, part)
+            wave = self._far_field(windows, probes)
             expected = self._counted(wave)
             counts = self._counts(part) + self.stabiliser
             seen = expected + self.stabiliser
@@ -141,14 +143,21 @@ class Likelihood:
             # Wirtinger: dL/dpsi* = F^-1[(1 - (n + b)/(lambda + b)) F psi]; twice that for the real pair.
             back = torch.fft.ifft2(wave * (1 - counts / seen), norm="ortho")
             self._add(total, 2 * probes.conj() * back, part)
+            self._note(part, windows, back)
         return loss, torch.view_as_real(total)
+
+    def _note(self, part: slice, windows: torch.Tensor, back: torch.Tensor) -> None:
+        """Note what some positions say of more than the object, of their windows and the waves that come back."""
+
+    def step(self) -> None:
+        """Improve what was noted in the last call of `loss_and_gradient`; here there is nothing."""
 
     def expected(self, image: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Return the expected patterns of an object, (positions, N, N) float32, zero frequency in the centre."""
         import torch
 
         canvas: Any = torch.from_numpy(np.ascontiguousarray(image, np.complex64)).to(self.device)
-        waves = (self._far_field(canvas, self._probes(part), part) for part in self.parts)
+        waves = (self._far_field(self._windows(canvas, part), self._probes(part)) for part in self.parts)
         parts = [self._counted(wave).cpu().numpy() for wave in waves]
         return np.fft.fftshift(np.concatenate(parts), axes=(1, 2))
 

@@ -14,6 +14,7 @@ from typing import Any
 from studylib.arms.base import Arm, Image, Images
 from studylib.arms.choices import choice
 from studylib.arms.map import Map, MapFromPinn
+from studylib.arms.map_refining import MapRefining
 from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
 from studylib.arms.ptychi import PtyChi, PtyChiFromPinn, PtyChiRefining
 from studylib.arms.unrolled import Unrolled
@@ -25,7 +26,7 @@ from studylib.scan import Scan
 
 BUILT_IN: tuple[Arm, ...] = (
     PtychoPINN(), Baseline(), PtyChi(), Map(), Unrolled(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
-    PtyChiRefining(),
+    PtyChiRefining(), MapRefining(),
 )  # fmt: skip
 USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""
