@@ -159,7 +159,8 @@ def page(told: list[dict], says: dict[str, str], side: int) -> str:
     lines = [
         "# Large scans", "",
         f"Written by `make large`: counts of {side} x {side} px in Zarr, {processor()}, one thread. Memory is what a",
-        "stage takes for itself; pages of files, which the system takes back when it needs them, are not counted.", "",
+        "stage takes for itself; pages of files, which the system takes back when it needs them, are not counted.",
+        "Solvers run few iterations here and networks few steps: their memory does not depend on the number.", "",
         f"| stage | {heads} |", "|---" * (1 + 2 * len(sizes)) + "|",
     ]  # fmt: skip
     for stage in STAGES:
