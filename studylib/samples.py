@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from studylib.design import LEAST_SIDE, SIDE_STEP, SampleSettings, Seeds, check_probe, check_sample
 from studylib.errors import InputError
+from studylib.io import checks
 from studylib.io.npz import read_members
 from studylib.objects import dead_leaves, specimen
 from studylib.probes import PROBES, probe_diameter, refuse_wrapping, zone_plate_probe
@@ -89,14 +90,9 @@ def load_base(path: str | Path) -> Sample:
     members = read_members(path, ("probeGuess", "objectGuess"), remedy)
     for name, array in members.items():
         label = f"{name} in {Path(path).name}"
-        if array.dtype.kind != "c":
-            raise InputError(label, str(array.dtype), "a complex array (complex64)", remedy)
+        checks.image(array, label, remedy)
         if array.ndim != 2:
             raise InputError(label, array.shape, "two dimensions (rows, columns)", remedy)
-        if not np.isfinite(array).all():
-            raise InputError(label, "NaN or infinity", "finite values only", remedy)
-        if not np.abs(array).any():
-            raise InputError(label, "zeros only", "some signal", remedy)
     probe, image = members["probeGuess"], members["objectGuess"]
     n_pixels = probe.shape[0]
     if probe.shape[0] != probe.shape[1] or n_pixels % SIDE_STEP or n_pixels < LEAST_SIDE:
@@ -115,10 +111,17 @@ def _check_object(image: NDArray[np.complexfloating], n_pixels: int) -> None:
             "objectGuess", image.shape, f"at least {least} px each way", "give a larger object or a smaller N"
         )
     wide = image.astype(np.complex128)
-    contrast = float(np.linalg.norm(wide - wide.mean()) / np.linalg.norm(wide))
-    if contrast < LEAST_CONTRAST:
-        raise InputError(
-            "objectGuess", f"a constant object (relative contrast {contrast:.1e})",
-            f"an object with contrast, at least {LEAST_CONTRAST:.0e} of its norm",
-            "save the object itself, not a start for a reconstruction: a constant one has nothing to score",
-        )  # fmt: skip
+    # Positions of the upper rows are trained on, those of the lower ones are tested on.
+    for name, part in (
+        ("object", wide),
+        ("upper half", wide[: len(wide) // 2]),
+        ("lower half", wide[len(wide) // 2 :]),
+    ):
+        norm = float(np.linalg.norm(part))
+        contrast = float(np.linalg.norm(part - part.mean())) / norm if norm else 0.0
+        if contrast < LEAST_CONTRAST:
+            raise InputError(
+                "objectGuess", f"a constant {name} (relative contrast {contrast:.1e})",
+                f"an object with contrast in either half, at least {LEAST_CONTRAST:.0e} of its norm",
+                "save the object itself, not a start for a reconstruction: a constant one has nothing to score",
+            )  # fmt: skip

@@ -1,18 +1,48 @@
-"""Strict reading of NPZ files: no pickles, no surprises, one clear line when something is wrong."""
+"""Strict reading of NPZ files: no pickles, no surprises, one clear line when something is wrong.
+
+What a file says of itself is checked before anything is read: a small one may promise, or unpack to, more than there is
+memory.
+"""
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
 
 BLOCK_BYTES = 1 << 24
+UNPACKED, RATIO = 1 << 29, 200
+"""A packed member may unpack to so many bytes, or to so many times what it takes in the file: sparse counts do."""
+ENCRYPTED = 0x1
+"""Bit of a member's flags."""
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What numpy writes."""
+BROKEN = (
+    ValueError, EOFError, OSError, MemoryError, RuntimeError, OverflowError, SyntaxError, TypeError, IndexError,
+    KeyError, UnicodeError, RecursionError, NotImplementedError, zipfile.BadZipFile, struct.error, zlib.error,
+)  # fmt: skip
+"""What the libraries raise on files that are damaged, or made to harm."""
+
+
+class Member(NamedTuple):
+    """A member as the archive lists it, and the array that its own header promises."""
+
+    info: zipfile.ZipInfo
+    header: int
+    """Bytes before the content."""
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
 
 
 def read_members(path: str | Path, names: Iterable[str], remedy: str) -> dict[str, NDArray]:
@@ -30,16 +60,24 @@ def read_members(path: str | Path, names: Iterable[str], remedy: str) -> dict[st
     Raises
     ------
     InputError
-        The file is absent or damaged, a member is missing, listed twice, or pickled.
+        The file is absent or damaged, a member is missing, listed twice, or pickled, or it is not what its header says
+        or unpacks to more than there is room for.
     """
     path, names = Path(path), tuple(names)
+    found = {name: _member(path, name, remedy) for name in names}
+    _refuse_bombs(path, found, remedy)
+    arrays = {}
     for name in names:
-        _one_member(path, name, remedy)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: _read(archive, name, path, remedy) for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise InputError("file", path.name, f"a readable NPZ ({error})", remedy) from error
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(found[name].info) as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
+                if file.read(1):
+                    raise ValueError("more bytes than its header says")
+        except BROKEN as error:
+            raise _unreadable(path, name, error, remedy) from error
+        # Arithmetic is in the machine's own order of bytes.
+        arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return arrays
 
 
 def map_member(path: str | Path, name: str, check: Callable[[NDArray], None], remedy: str) -> NDArray:
@@ -56,7 +94,7 @@ def map_member(path: str | Path, name: str, check: Callable[[NDArray], None], re
 
     Returns
     -------
-    A read-only memory map; an array where the member is compressed or in Fortran order
+    A read-only memory map; an array where the member is packed, in Fortran order or in another order of bytes
 
     Raises
     ------
@@ -64,32 +102,33 @@ def map_member(path: str | Path, name: str, check: Callable[[NDArray], None], re
         As `read_members`.
     """
     path = Path(path)
-    _one_member(path, name, remedy)
+    found = _member(path, name, remedy)
+    packed = found.info.compress_type != zipfile.ZIP_STORED
+    if found.fortran or packed or not found.shape or not found.dtype.isnative:
+        array = read_members(path, (name,), remedy)[name]
+        check(array)
+        return array
+    for block in _blocks(path, name, found, remedy):
+        check(block)
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-            first = np.lib.format.read_magic(member) == (1, 0)
-            read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read_header(member)
-            info = archive.getinfo(f"{name}.npy")
-            if fortran or info.compress_type != zipfile.ZIP_STORED or dtype.hasobject or not shape:
-                array = read_members(path, (name,), remedy)[name]
-                check(array)
-                return array
-            header = member.tell()
-            row = dtype.itemsize * int(np.prod(shape[1:]))
-            # A header may promise what the file does not hold.
-            if header + row * shape[0] != info.file_size:
-                raise ValueError(f"{info.file_size} bytes, its header says {header + row * shape[0]}")
-            step = max(1, BLOCK_BYTES // max(row, 1))
-            for start in range(0, shape[0], step):
-                n = min(step, shape[0] - start)
-                check(np.frombuffer(member.read(n * row), dtype).reshape(n, *shape[1:]))
-            member.read()  # to the end, where the checksum is compared
-        return np.memmap(path, dtype, "r", _content_offset(path, info) + header, shape)
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise InputError(
-            f"{name} in {path.name}", f"unreadable ({error})", "a plain array, not pickled", remedy
-        ) from error
+        return np.memmap(path, found.dtype, "r", _content_offset(path, found.info) + found.header, found.shape)
+    except BROKEN as error:
+        raise _unreadable(path, name, error, remedy) from error
+
+
+def _blocks(path: Path, name: str, found: Member, remedy: str) -> Iterator[NDArray]:
+    """Yield a stored member a few MiB at a time, and hold it against the archive's checksum at its end."""
+    row = found.dtype.itemsize * math.prod(found.shape[1:])
+    step = max(1, BLOCK_BYTES // max(row, 1))
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(found.info) as member:
+            member.read(found.header)
+            for start in range(0, found.shape[0], step):
+                n = min(step, found.shape[0] - start)
+                yield np.frombuffer(member.read(n * row), found.dtype).reshape(n, *found.shape[1:])
+            member.read()
+    except BROKEN as error:
+        raise _unreadable(path, name, error, remedy) from error
 
 
 def _content_offset(path: Path, info: zipfile.ZipInfo) -> int:
@@ -108,29 +147,69 @@ def member_names(path: Path, remedy: str) -> list[str]:
     InputError
         No such file, or no archive.
     """
+    return [info.filename.removesuffix(".npy") for info in _listed(path, remedy)]
+
+
+def _listed(path: Path, remedy: str) -> list[zipfile.ZipInfo]:
     if not path.is_file():
         raise InputError("file", path.name, "an existing NPZ file", remedy)
     try:
         with zipfile.ZipFile(path) as archive:
-            return [entry.removesuffix(".npy") for entry in archive.namelist()]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError("file", path.name, f"a readable NPZ ({error})", remedy) from error
+            return archive.infolist()
+    except BROKEN as error:
+        raise InputError("file", path.name, f"a readable NPZ ({_words(error)})", remedy) from error
 
 
-def _one_member(path: Path, name: str, remedy: str) -> None:
-    """Raise InputError unless the file is an archive that lists the member once."""
-    listed = member_names(path, remedy)
-    count = listed.count(name)
-    if count != 1:
-        what = "missing" if count == 0 else f"listed {count} times"
-        have = ", ".join(sorted(set(listed)))
+def _member(path: Path, name: str, remedy: str) -> Member:
+    """Return a member that the archive lists once, and whose header promises what is there."""
+    listed = _listed(path, remedy)
+    mine = [info for info in listed if info.filename.removesuffix(".npy") == name]
+    if len(mine) != 1:
+        what = f"listed {len(mine)} times" if mine else "missing"
+        have = ", ".join(sorted({info.filename.removesuffix(".npy") for info in listed}))[:200]
         raise InputError(f"{name} in {path.name}", what, f"one member (file has: {have})", remedy)
-
-
-def _read(archive: np.lib.npyio.NpzFile, name: str, path: Path, remedy: str) -> NDArray:
+    (info,) = mine
+    if info.flag_bits & ENCRYPTED:
+        raise InputError(f"{name} in {path.name}", "encrypted", "an array that anybody can read", remedy)
+    if info.compress_type not in PACKINGS:
+        given = f"compression {info.compress_type}"
+        raise InputError(f"{name} in {path.name}", given, "an archive as numpy.savez writes it", remedy)
     try:
-        return archive[name]
-    except (ValueError, MemoryError, zipfile.BadZipFile, OSError) as error:
-        raise InputError(
-            f"{name} in {path.name}", f"unreadable ({error})", "a plain array, not pickled", remedy
-        ) from error
+        with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+            version = np.lib.format.read_magic(file)
+            first = version == (1, 0)
+            read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read_header(file)
+            header = file.tell()
+        if dtype.hasobject:
+            raise ValueError("Python objects, pickled")
+        if not all(side >= 0 for side in shape):
+            raise ValueError(f"shape {shape}")
+        promised = header + dtype.itemsize * math.prod(shape)
+        if promised != info.file_size:
+            raise ValueError(f"{info.file_size:,} bytes, its header says {promised:,}")
+    except BROKEN as error:
+        raise _unreadable(path, name, error, remedy) from error
+    return Member(info, header, shape, fortran, dtype)
+
+
+def _refuse_bombs(path: Path, found: dict[str, Member], remedy: str) -> None:
+    """Refuse members that would take more memory than they may, or than there is, before they are unpacked."""
+    for name, (info, *_) in found.items():
+        most = max(UNPACKED, RATIO * info.compress_size)
+        if info.file_size > most:
+            given = f"{info.compress_size / 2**20:,.1f} MiB that unpack to {info.file_size / 2**20:,.0f} MiB"
+            raise InputError(f"{name} in {path.name}", given, f"at most {most / 2**20:,.0f} MiB", remedy)
+    needed, free = sum(info.file_size for info, *_ in found.values()), psutil.virtual_memory().available
+    if needed > free:
+        words = f"what fits into memory: {free / 2**20:,.0f} MiB are free"
+        raise InputError(f"arrays in {path.name}", f"{needed / 2**20:,.0f} MiB", words, remedy)
+
+
+def _words(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:120]
+
+
+def _unreadable(path: Path, name: str, error: Exception, remedy: str) -> InputError:
+    words = f"unreadable ({_words(error)})"
+    return InputError(f"{name} in {path.name}", words, "a plain array, not pickled", remedy)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
+from studylib.io import checks
 from studylib.io.files import write_with
 from studylib.io.npz import map_member, member_names, read_members
 from studylib.measured import Measured, stack
@@ -32,7 +33,7 @@ def read(path: Path) -> Measured:
             return _described(path, names, None, False, ["a base: object and probe, no patterns"])
         raise InputError(f"members of {path.name}", sorted(names)[:8], "diffraction or diff3d", REMEDY)
     remarks: list[str] = []
-    stored = map_member(path, key, lambda block: _real(block, key, path), REMEDY)
+    stored = map_member(path, key, lambda block: checks.counts(block, f"{key} in {path.name}", REMEDY), REMEDY)
     if stored.ndim != 3 or 0 in stored.shape:
         raise InputError(f"{key} in {path.name}", stored.shape, "(positions, rows, columns)", REMEDY)
     n = len(read_members(path, ("xcoords",), REMEDY)["xcoords"]) if "xcoords" in names else None
@@ -51,6 +52,9 @@ def _described(
     members: dict[str, NDArray] = read_members(path, wanted, REMEDY)
     where = None
     if {"xcoords", "ycoords"} <= names:
+        for k in ("xcoords", "ycoords"):
+            if members[k].dtype.kind not in "fiu":
+                raise InputError(f"{k} in {path.name}", str(members[k].dtype), "real numbers, object pixels", REMEDY)
         axes = [np.asarray(members[k], dtype=np.float64) for k in ("xcoords", "ycoords")]
         n = len(stored) if stored is not None else len(axes[0])
         if any(a.shape != (n,) or not np.isfinite(a).all() for a in axes):
@@ -86,7 +90,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 def background_of(background: NDArray, path: Path) -> NDArray[np.float32]:
     """Return the counts that are expected without the probe, refused where they are none."""
-    _real(background, "background", path)
+    checks.counts(background, f"background in {path.name}", REMEDY)
     return background.astype(np.float32)
 
 
@@ -98,15 +102,6 @@ def _number(value: Any) -> float | None:
 
 def _sentences(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
-
-
-def _real(block: NDArray, key: str, path: Path) -> None:
-    if block.dtype.kind not in "fiu":
-        raise InputError(f"{key} in {path.name}", str(block.dtype), "real numbers", REMEDY)
-    if block.dtype.kind == "f" and not np.isfinite(block).all():
-        raise InputError(f"{key} in {path.name}", "NaN or infinity", "finite numbers", REMEDY)
-    if block.size and block.min() < 0:
-        raise InputError(f"{key} in {path.name}", float(block.min()), "numbers >= 0", REMEDY)
 
 
 def write(path: Path, told: Measured) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from studylib.errors import InputError
-from studylib.io import cxi, h5, npz_scan, ptychodus, ptyr, zarr_scan
+from studylib.io import checks, cxi, h5, npz_scan, ptychodus, ptyr, zarr_scan
 from studylib.measured import Measured
 
 HDF5_READERS = (
@@ -52,6 +52,14 @@ def _fitting(scan: Measured) -> Measured:
                 raise InputError(f"{name} in {scan.name}", image.shape, f"{tuple(frame)}, as the patterns")
         if scan.probe is not None and list(scan.probe.shape[1:]) != frame:
             raise InputError(f"probe in {scan.name}", scan.probe.shape, f"(modes, {frame[0]}, {frame[1]})")
+    if scan.probe is not None:
+        checks.image(scan.probe, f"probe in {scan.name}")
+    if scan.object is not None:
+        checks.image(scan.object, f"object in {scan.name}")
+    if scan.mask is not None:
+        checks.mask(scan.mask, f"mask in {scan.name}")
+    if scan.places is not None:
+        checks.positions(scan.places, f"positions in {scan.name}")
     return scan
 
 

@@ -56,6 +56,10 @@ def check(scan: Measured) -> describe.Counts:
     if BYTES * n * rows * columns > machine.HELD:
         machine.refuse_full_disk(f"patterns of {scan.name}", (n, rows, columns), BYTES * n * rows * columns)
     counts = describe.count(scan)
+    if not counts.mean:
+        raise InputError(
+            f"patterns of {scan.name}", "no count in any of them", "patterns of a scan", "give the raw data"
+        )
     if why := counts.not_raw():
         remedy = "give the raw counts of the detector: thinned, others are not what a shorter exposure would count"
         raise InputError(f"counts of {scan.name}", why, "raw counts", remedy)
