@@ -36,7 +36,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: plan planning help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: plan planning fuzz help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -164,6 +164,9 @@ lab: $(VENV)/ready  ## JupyterLab, open at notebooks/start.ipynb
 bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.md
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json
 	$(BIN)/python benchmarks/table.py
+
+fuzz: $(VENV)/ready  ## spoiled files and values, 200,000 for each way in (hours; FUZZ="base --executions 5000"), to docs/fuzz.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz $(FUZZ)
 
 study-speed: $(VENV)/ready  ## one graph beside its conditions one after the other, to benchmarks/study_speed.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.study_speed

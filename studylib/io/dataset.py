@@ -7,6 +7,7 @@ the true object, and only the training of the Baseline and the metrics call on i
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
+from studylib.io import checks
 from studylib.io.files import write_with
 from studylib.io.npz import map_member, member_names, read_members
 from studylib.physics.forward import FORWARD_MODEL
+from studylib.physics.windows import window_corners
 from studylib.scan import Scan
 
 SCHEMA = "DATA-001"
@@ -88,6 +91,7 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
     metadata = _metadata(m["_metadata"], path, remedy)
     probe = m["probeGuess"]
     _expect(probe, "probeGuess", np.complex64, 2, path, remedy)
+    checks.image(probe, f"probeGuess in {path.name}", remedy)
 
     def amplitudes(block: NDArray) -> None:
         _expect(block, "diffraction", np.float32, 3, path, remedy)
@@ -109,6 +113,7 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
     positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
     shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
+    window_corners(positions, n_pixels, shape)
     mask, dark = _mask(path, probe, remedy), _background(path, probe, remedy)
     scale = float(metadata["intensity_scale"])
     scan = Scan(diffraction, probe, positions, scale, shape, metadata, mask=mask, background=dark)
@@ -181,17 +186,30 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
     label = f"_metadata in {path.name}"
     try:
         metadata = json.loads(str(member))
-    except json.JSONDecodeError:
-        raise InputError(label, str(member)[:40], "a JSON string", remedy) from None
+    except (ValueError, RecursionError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise InputError(label, str(member)[:40], "a JSON object, as text", remedy)
     missing = {"schema", "intensity_scale", "object_shape", "dose", "split"} - set(metadata)
     if missing or metadata["schema"] != SCHEMA:
         raise InputError(label, sorted(metadata), f"schema {SCHEMA} with all its fields", remedy)
     if metadata.get("forward_model") != FORWARD_MODEL:
         given = metadata.get("forward_model", "none named: the object was interpolated")
         raise InputError(f"forward_model in {path.name}", given, FORWARD_MODEL, "simulate it again: " + remedy)
-    if not metadata["intensity_scale"] > 0:
-        raise InputError(label, metadata["intensity_scale"], "intensity_scale > 0", remedy)
+    for name, most in (("intensity_scale", checks.STRONGEST), ("dose", checks.MOST_COUNTS)):
+        if not _is_number(metadata[name]) or not 0 < metadata[name] < most:
+            raise InputError(label, metadata[name], f"{name} > 0, a number", remedy)
+    if not _is_number(metadata.get("held_share", 0)) or not 0 <= metadata.get("held_share", 0) <= 1:
+        raise InputError(label, metadata["held_share"], "held_share from 0 to 1", remedy)
+    shape = metadata["object_shape"]
+    sides = isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape)
+    if not sides or not 0 < min(shape) <= max(shape) <= checks.WIDEST:
+        raise InputError(label, shape, f"object_shape of two sides, 1 to {checks.WIDEST:,} px", remedy)
     return metadata
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _expect(array: NDArray, name: str, dtype: type, ndim: int, path: Path, remedy: str) -> None:

@@ -73,7 +73,7 @@ def read_json(path: str | Path, remedy: str) -> Any:
         raise InputError("file", path.name, "an existing JSON file", remedy)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested without end
         raise InputError("file", path.name, f"valid JSON ({error})", remedy) from error
 
 

@@ -18,6 +18,10 @@ with suppress(ImportError):  # filters of detectors, such as bitshuffle
     import hdf5plugin  # noqa: F401
 
 
+UNPACKED, RATIO = 1 << 27, 200
+"""A packed dataset may unpack to so many bytes, or to so many times what it takes in the file."""
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open a file to read.
@@ -30,7 +34,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise InputError("file", path.name, f"a readable HDF5 file ({_first_line(error)})", _remedy(error)) from error
 
 
@@ -46,7 +50,22 @@ def _remedy(error: Exception) -> str:
 def member(file: h5py.File, name: str) -> Any:
     """Return the value of a dataset, None where there is none of that name; a link that leads nowhere is none."""
     item = file.get(name)
-    return item[()] if isinstance(item, h5py.Dataset) else None
+    return value(item) if isinstance(item, h5py.Dataset) else None
+
+
+def value(item: h5py.Dataset) -> Any:
+    """Return the value of a dataset.
+
+    Raises
+    ------
+    InputError
+        It would take far more memory than it takes in the file.
+    """
+    most = max(UNPACKED, RATIO * item.id.get_storage_size())
+    if item.nbytes > most:
+        given = f"{item.nbytes / 2**20:,.0f} MiB of {item.id.get_storage_size() / 2**20:,.1f} MiB in the file"
+        raise InputError(f"{item.name} in {Path(item.file.filename).name}", given, f"at most {most / 2**20:,.0f} MiB")
+    return item[()]
 
 
 def number(file: h5py.File, name: str) -> float | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,11 +26,6 @@ ENCRYPTED = 0x1
 """Bit of a member's flags."""
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What numpy writes."""
-BROKEN = (
-    ValueError, EOFError, OSError, MemoryError, RuntimeError, OverflowError, SyntaxError, TypeError, IndexError,
-    KeyError, UnicodeError, RecursionError, NotImplementedError, zipfile.BadZipFile, struct.error, zlib.error,
-)  # fmt: skip
-"""What the libraries raise on files that are damaged, or made to harm."""
 
 
 class Member(NamedTuple):
@@ -73,7 +67,7 @@ def read_members(path: str | Path, names: Iterable[str], remedy: str) -> dict[st
                 array = np.lib.format.read_array(file, allow_pickle=False)
                 if file.read(1):
                     raise ValueError("more bytes than its header says")
-        except BROKEN as error:
+        except Exception as error:  # whatever the libraries make of spoiled bytes
             raise _unreadable(path, name, error, remedy) from error
         # Arithmetic is in the machine's own order of bytes.
         arrays[name] = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -112,7 +106,7 @@ def map_member(path: str | Path, name: str, check: Callable[[NDArray], None], re
         check(block)
     try:
         return np.memmap(path, found.dtype, "r", _content_offset(path, found.info) + found.header, found.shape)
-    except BROKEN as error:
+    except Exception as error:  # whatever the libraries make of spoiled bytes
         raise _unreadable(path, name, error, remedy) from error
 
 
@@ -127,7 +121,7 @@ def _blocks(path: Path, name: str, found: Member, remedy: str) -> Iterator[NDArr
                 n = min(step, found.shape[0] - start)
                 yield np.frombuffer(member.read(n * row), found.dtype).reshape(n, *found.shape[1:])
             member.read()
-    except BROKEN as error:
+    except Exception as error:  # whatever the libraries make of spoiled bytes
         raise _unreadable(path, name, error, remedy) from error
 
 
@@ -156,7 +150,7 @@ def _listed(path: Path, remedy: str) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.infolist()
-    except BROKEN as error:
+    except Exception as error:  # whatever the libraries make of spoiled bytes
         raise InputError("file", path.name, f"a readable NPZ ({_words(error)})", remedy) from error
 
 
@@ -188,7 +182,7 @@ def _member(path: Path, name: str, remedy: str) -> Member:
         promised = header + dtype.itemsize * math.prod(shape)
         if promised != info.file_size:
             raise ValueError(f"{info.file_size:,} bytes, its header says {promised:,}")
-    except BROKEN as error:
+    except Exception as error:  # whatever the libraries make of spoiled bytes
         raise _unreadable(path, name, error, remedy) from error
     return Member(info, header, shape, fortran, dtype)
 

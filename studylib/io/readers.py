@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studylib.errors import InputError
-from studylib.io import checks, cxi, h5, npz_scan, ptychodus, ptyr, zarr_scan
+from studylib.errors import InputError, StudyError
+from studylib.io import apart, checks, cxi, h5, npz_scan, ptychodus, ptyr, zarr_scan
 from studylib.measured import Measured
 
 HDF5_READERS = (
@@ -15,6 +15,7 @@ HDF5_READERS = (
     (ptychodus.is_diffraction, ptychodus.read_diffraction),
 )
 """What tells a layout of HDF5, and what reads it; the first that fits."""
+HDF5 = b"\x89HDF\r\n\x1a\n"
 FORMATS = "DATA-001 or fly64 NPZ, CXI, ptychodus product or diffraction HDF5, ptypy .ptyr, Zarr"
 
 
@@ -34,10 +35,36 @@ def open_scan(path: str | Path, *more: str | Path) -> Measured:
         No such file, a format that is not known, a member that is not what its format says, or files of different
         scans.
     """
-    told = _read(Path(path))
+    for file in map(Path, (path, *more)):
+        if zarr_scan.is_zarr(file) or _starts_with(file, HDF5):
+            apart.check(file)
+    return open_here(path, *more)
+
+
+def open_here(path: str | Path, *more: str | Path) -> Measured:
+    """Read as `open_scan` does, in this process alone: a library that crashes takes it along."""
+    told = _guarded(Path(path))
     for other in more:
-        told = told.completed(_read(Path(other)))
+        told = told.completed(_guarded(Path(other)))
     return _fitting(told)
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _guarded(path: Path) -> Measured:
+    """Read a file, and refuse one whose content is not what its format says, wherever that comes to light."""
+    try:
+        return _read(path)
+    except StudyError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise InputError(f"content of {path.name}", words, "what its format says", "copy or export it again") from error
 
 
 def _fitting(scan: Measured) -> Measured:
@@ -68,11 +95,9 @@ def _read(path: Path) -> Measured:
         return zarr_scan.read(path)
     if not path.is_file():
         raise InputError("scan", path.name, f"a file: {FORMATS}", "check the path")
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start.startswith(b"PK"):
+    if _starts_with(path, b"PK"):
         return npz_scan.read(path)
-    if start == b"\x89HDF\r\n\x1a\n":
+    if _starts_with(path, HDF5):
         with h5.opened(path) as opened:
             for fits, read in HDF5_READERS:
                 if fits(opened):

@@ -6,18 +6,22 @@ import io
 import json
 import struct
 import zipfile
+from pathlib import Path
 
+import h5py
 import numpy as np
 import psutil
 import pytest
 
 from studylib.errors import InputError
+from studylib.io import apart
 from studylib.io.npz import map_member, read_members
 from studylib.io.readers import open_scan
 from studylib.run import measured
 from studylib.samples import load_base
 from tests.asymmetric import N, probe, specimen
 
+FORMATS = Path(__file__).resolve().parents[1] / "formats"
 BASE = {"probeGuess": probe(), "objectGuess": specimen((160, 176))}
 SCAN = {
     "diff3d": np.random.default_rng(1).poisson(3.0, (24, N, N)).astype(np.uint16),
@@ -178,3 +182,44 @@ def test_every_member_is_checked_by_its_sum(tmp_path):
 def test_patterns_without_a_count_are_refused_for_a_study(tmp_path):
     path = archive(tmp_path / "dark.npz", SCAN | {"diff3d": np.zeros_like(SCAN["diff3d"])})
     refused(lambda p: measured.check(open_scan(p)), path, "no count")
+
+
+def hdf5(path, **datasets):
+    with h5py.File(path, "w") as file:
+        for name, options in datasets.items():
+            file.create_dataset(name.replace("__", "/"), **options)
+    return path
+
+
+def test_a_dataset_that_unpacks_to_much_more_than_it_is_is_refused(tmp_path):
+    """Chunks that were never written take no byte in the file, and read as zeros."""
+    huge = {"shape": (30_000, 30_000), "dtype": "c8", "chunks": (100, 100)}
+    path = hdf5(
+        tmp_path / "a.h5", object=huge, probe={"data": probe()[None]},
+        probe_position_x_m={"data": np.arange(4.0)}, probe_position_y_m={"data": np.arange(4.0)},
+    )  # fmt: skip
+    refused(open_scan, path, "/object in a.h5.*6,866 MiB of 0.0 MiB")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed .SIGSEGV"),
+        ("raise MemoryError('no room')", "gave up: MemoryError: no room"),
+        ("import time; time.sleep(60)", "not read within 0.5 s"),
+    ],
+)
+def test_a_library_that_crashes_is_told_in_words(tmp_path, code, message):
+    refused(
+        lambda path: apart.survives(["-c", code], path, seconds=0.5 if "sleep" in code else 60),
+        tmp_path / "a.h5",
+        message,
+    )
+
+
+def test_hdf5_is_read_in_a_process_of_its_own_first(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(apart, "survives", lambda arguments, path: seen.append(path))
+    open_scan(FORMATS / "cdtools.cxi")
+    open_scan(archive(tmp_path / "a.npz", SCAN))
+    assert seen == [FORMATS / "cdtools.cxi"]

@@ -1,0 +1,108 @@
+"""Every way in: good input, how it is spoiled, and what reads it. Only StudyError may come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from studylib import planner
+from studylib.changes import changed, read_changes
+from studylib.design import StudyDesign, check_dose, check_replicate
+from studylib.io import dataset
+from studylib.io.readers import open_here
+from studylib.samples import load_base
+from tests.asymmetric import N, probe, scan_of, specimen
+from tests.fuzz.mutations import VALUES, archives, documents, edits, spoil
+
+FORMATS = Path(__file__).resolve().parents[1] / "formats"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A way in.
+
+    Attributes
+    ----------
+    name
+        Of the file that is given.
+    made
+        From a folder to the strategy of what is given: bytes or text of the file, or a value.
+    read
+        Is given the file, or the value where there is no name.
+    """
+
+    made: Callable[[Path], st.SearchStrategy]
+    read: Callable[[Any], Any]
+    name: str = ""
+
+
+def _scan() -> dict[str, np.ndarray]:
+    told = scan_of(1000).take(np.arange(24))
+    places = {"xcoords": told.positions[:, 0], "ycoords": told.positions[:, 1]}
+    return {"diff3d": told.counts.astype(np.uint16), "probeGuess": probe(), "mask": np.ones((N, N), bool), **places}
+
+
+def _data_set(folder: Path) -> dict[str, np.ndarray]:
+    path = dataset.save(folder / "good.npz", scan_of(1000).take(np.arange(24)), specimen())
+    with np.load(path) as members:
+        return dict(members)
+
+
+def _formats(name: str) -> Callable[[Path], st.SearchStrategy]:
+    return lambda folder: edits.map(lambda how: spoil((FORMATS / name).read_bytes(), how))
+
+
+def _response() -> Any:
+    told = json.loads((DOCS / "response/samples/thick.json").read_text(encoding="utf-8"))
+    return {name: value[:2] if isinstance(value, list) else value for name, value in told.items()}
+
+
+def _look(scan: Any) -> None:
+    """Use what a study uses of a scan."""
+    scan.missing(), scan.far_field_doubt()
+    if scan.patterns is not None:
+        scan.counts(slice(0, 2))
+
+
+def _setting(word: str) -> None:
+    changed(StudyDesign.for_profile("smoke"), read_changes([word]))
+
+
+_words = st.sampled_from(
+    ("map.tv", "map.coarse", "pinn.grouping.gridsize", "sample.scan_step", "ptychi.step", "seeds.sample", "x")
+)
+ENTRIES: dict[str, Entry] = {
+    "base": Entry(lambda f: archives({"probeGuess": probe(), "objectGuess": specimen((160, 176))}), load_base, "a.npz"),
+    "scan NPZ": Entry(lambda f: archives(_scan()), lambda path: _look(open_here(path)), "a.npz"),
+    "data set": Entry(lambda f: archives(_data_set(f)), dataset.load_scan, "a.npz"),
+    "CXI": Entry(_formats("cdtools.cxi"), lambda path: _look(open_here(path)), "a.cxi"),
+    "ptychodus product": Entry(_formats("ptychodus_product.h5"), lambda path: _look(open_here(path)), "a.h5"),
+    "ptychodus diffraction": Entry(_formats("ptychodus_diffraction.h5"), lambda p: _look(open_here(p)), "a.h5"),
+    "ptyr": Entry(_formats("ptypy.ptyr"), lambda path: _look(open_here(path)), "a.ptyr"),
+    "response": Entry(lambda f: documents(_response()), lambda path: planner.read_response(str(path)), "a.json"),
+    "dose": Entry(lambda f: st.one_of(st.sampled_from(VALUES), st.text(max_size=8)), check_dose),
+    "replicate": Entry(lambda f: st.one_of(st.sampled_from(VALUES), st.text(max_size=8)), check_replicate),
+    "setting": Entry(
+        lambda f: st.builds(
+            lambda name, value: f"{name}={value}", st.one_of(_words, st.text(max_size=12)),
+            st.one_of(st.sampled_from(VALUES).map(json.dumps), st.text(max_size=12)),
+        ),
+        _setting,
+    ),
+}  # fmt: skip
+
+
+def run(entry: Entry, folder: Path, given: Any) -> None:
+    """Give an entry some input."""
+    if entry.name:
+        path = folder / entry.name
+        path.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8", errors="surrogateescape"))
+        given = path
+    entry.read(given)
