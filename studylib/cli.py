@@ -194,17 +194,27 @@ def _existing(path: str):
     from studylib.run.hub import Hub
 
     hub = Hub(Path(path))
-    if not (hub / "plan/run.json").is_file():
+    if not any((hub / name).is_file() for name in ("plan/run.json", "plan/study.json")):
         raise InputError("hub", path, "a hub with plan/run.json", "make dense-evidence HUB=" + path)
     return hub
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from studylib.evidence.verify import verify
+    from studylib.evidence.verify import verify, verify_shared
+    from studylib.run.study import hubs, study_of
 
-    outcome = verify(_existing(options.hub))
-    print("\n".join(outcome.problems) or f"verified: {outcome.checks} checks")
-    return 0 if outcome.ok else 1
+    root = _existing(options.hub)
+    study = study_of(root)
+    if study is None:
+        raise InputError("hub", options.hub, "a plan that can be read", "run the command that made it again")
+    checks, problems, conditions = 0, list[str](), study.conditions()
+    for hub in hubs(root, study):
+        folder = root.relative(hub.root)
+        outcome = (verify if folder in conditions else verify_shared)(hub)
+        checks += outcome.checks
+        problems += [problem if folder == "." else f"{folder}: {problem}" for problem in outcome.problems]
+    print("\n".join(problems) or f"verified: {checks} checks")
+    return 1 if problems else 0
 
 
 def _clean(options: argparse.Namespace) -> int:

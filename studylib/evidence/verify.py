@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from studylib.errors import StudyError
-from studylib.evidence import deltas, schema, summary
+from studylib.evidence import checksums, deltas, schema, summary
 from studylib.evidence.inventory import LATER, NAME
 from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
 from studylib.io.files import is_complete, read_json, write_json
@@ -29,6 +29,9 @@ ABSOLUTE = re.compile(r"""(?:^|[\s"'=(])/(?:home|root|tmp|work|Users|var|opt|mnt
 TEXTS = {".json", ".txt", ".md", ".csv", ".log", ".ipynb", ".html"}
 
 
+Problems = Iterator[str | None]
+
+
 @dataclass(frozen=True)
 class Verification:
     """Outcome: the checks made, and one line for each problem."""
@@ -43,26 +46,36 @@ class Verification:
 
 
 def verify(hub: Hub) -> Verification:
-    """Check a hub and write analysis/verification_report.json, also when it fails."""
+    """Check a finished hub, and change nothing in it."""
+    return _outcome(hub, (checksums.damaged, *CHECKS))
+
+
+def report(hub: Hub) -> Verification:
+    """Check what a run left, before it is signed off; write analysis/verification_report.json, also when it fails."""
+    (hub / checksums.NAME).unlink(missing_ok=True)
+    result = _outcome(hub, CHECKS)
+    content = {"generated_at": provenance.utc_now(), "ok": result.ok, "checks": result.checks}
+    write_json(hub / "analysis/verification_report.json", content | {"problems": result.problems})
+    return result
+
+
+def verify_shared(hub: Hub) -> Verification:
+    """Check a hub that holds no evidence of its own, such as what conditions share, by its list of hashes alone."""
+    return _outcome(hub, (checksums.damaged,))
+
+
+def _outcome(hub: Hub, every: tuple[Callable[[Hub], Problems], ...]) -> Verification:
     problems: list[str] = []
     checks = 0
-    for check in (_present, _deltas, _texts, _hashes, _logs, _inventory, _paths):
+    for check in every:
         try:
             for problem in check(hub):
                 checks += 1
                 if problem:
                     problems.append(problem)
-        except (StudyError, OSError, KeyError, ValueError) as error:
+        except (StudyError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
             problems.append(f"{check.__name__.strip('_')}: {error}")
-    result = Verification(checks, tuple(problems))
-    write_json(
-        hub / "analysis/verification_report.json",
-        {"generated_at": provenance.utc_now(), "ok": result.ok, "checks": checks, "problems": problems},
-    )
-    return result
-
-
-Problems = Iterator[str | None]
+    return Verification(checks, tuple(dict.fromkeys(problems)))
 
 
 def _present(hub: Hub) -> Problems:
@@ -161,3 +174,7 @@ def _paths(hub: Hub) -> Problems:
 def _is_ours(found: str, path: Path) -> bool:
     """Return whether the match is a path; base64 pictures hold anything."""
     return path.suffix not in {".html", ".ipynb"}
+
+
+CHECKS = (_present, _deltas, _texts, _hashes, _logs, _inventory, _paths)
+"""Of what a run left, before it is signed off."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TextIO
 
 from studylib.errors import StageError, StudyError
-from studylib.evidence import digest, inventory, report, summary_page
-from studylib.evidence.verify import verify
+from studylib.evidence import checksums, digest, inventory, report, summary_page
+from studylib.evidence import verify as verification
 from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import is_complete, read_json, tail, write_text
 from studylib.run import cluster, processes, provenance, response_stage
@@ -190,6 +190,9 @@ def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage],
         many = f"{len(lost)} of {len(study.conditions())} conditions failed"
         raise StageError(f"{many}, first {first}: {lost[first]}", told)
     say("SUCCESS: All conditions completed")
+    for hub in hubs(root, study):
+        if not (hub / DELTAS).is_file():  # the study itself, and what its conditions share
+            checksums.sign(hub)
     return list(unfit)
 
 
@@ -212,7 +215,7 @@ def _is_finished(hub: Hub, mine: list[Stage]) -> bool:
 
 
 def finish(hub: Hub, say: Say) -> list[str]:
-    """Render the report, write summary and inventory, verify, and announce success.
+    """Render the report, write summary and inventory, verify, announce success, and sign every file off.
 
     Returns
     -------
@@ -229,7 +232,7 @@ def finish(hub: Hub, say: Say) -> list[str]:
     summary_page.write(hub)
     scrub(hub)
     inventory.write(hub)
-    outcome = verify(hub)
+    outcome = verification.report(hub)
     if not outcome.ok:
         raise StageError("verification failed: " + outcome.problems[0], "\n".join(outcome.problems))
     say(f"verified: {outcome.checks} checks")
@@ -243,6 +246,7 @@ def finish(hub: Hub, say: Say) -> list[str]:
     for name, told in unfit.items():
         say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
+    checksums.sign(hub)
     return list(unfit)
 
 

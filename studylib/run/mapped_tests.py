@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from studylib.evidence import inventory, summary_page
+from studylib.evidence import checksums, inventory, summary_page
 from studylib.evidence.verify import verify
 from studylib.io.files import write_json, write_text
 from studylib.run.cleaning import clean
@@ -21,7 +21,11 @@ MAPPED = (
 
 
 def run_mapped_tests(hub: Hub) -> int:
-    """Collect and run the mapped tests; green/ or red/ gets the log, summary.md the counts."""
+    """Collect and run the mapped tests; green/ or red/ gets the log, summary.md the counts.
+
+    A hub that is not as its run left it stays unsigned.
+    """
+    fit = verify(hub).ok
     collected = _pytest("--collect-only", "-q")
     write_text(hub / "collect/pytest_collect_only.log", clean(hub, collected.stdout + collected.stderr))
     done = _pytest("-v")
@@ -34,7 +38,12 @@ def run_mapped_tests(hub: Hub) -> int:
     counts = {outcome: int(n) for n, outcome in re.findall(r"(\d+) (passed|failed|error|skipped)", last)}
     write_json(hub / "summary/mapped_tests.json", counts)
     summary_page.write(hub)
+    (hub / checksums.NAME).unlink(missing_ok=True)
     inventory.write(hub)
+    if not fit:
+        print("verify: the hub was not as its run left it before these tests", file=sys.stderr)
+        return 1
+    checksums.sign(hub)
     return done.returncode or (0 if verify(hub).ok else 1)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from studylib.evidence.checksums import NAME as CHECKSUMS
 from studylib.evidence.response import NAME as RESPONSE
 from studylib.evidence.verify import REQUIRED
 from studylib.evidence.writer import BLOCKER
@@ -22,7 +23,7 @@ from studylib.run.study import RUN, STUDY, Study, graph, hubs, study_of
 
 FIXED = (
     *REQUIRED, LOG, BLOCKER, RESPONSE, PAGE, FAILED, BASE, RUN, STUDY, "analysis/blocker.txt",
-    "analysis/verification_report.json", "notebooks/07_response.ipynb", "notebooks/.07_response.part.ipynb",
+    "analysis/verification_report.json", CHECKSUMS, "notebooks/07_response.ipynb", "notebooks/.07_response.part.ipynb",
     "cli/phase_g_response.log", "summary/mapped_tests.json", "collect/pytest_collect_only.log",
     "green/pytest_mapped.log", "red/pytest_mapped.log", *MARKS,
 )  # fmt: skip
