@@ -13,7 +13,7 @@ from studylib.errors import StudyError
 from studylib.evidence import checksums, deltas, schema, summary
 from studylib.evidence.inventory import LATER, NAME
 from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
-from studylib.io.files import is_complete, read_json, write_json
+from studylib.io.files import is_complete, read_json, read_table, write_json
 from studylib.run import provenance
 from studylib.run.hub import Hub
 
@@ -26,6 +26,8 @@ REQUIRED = (
 )  # fmt: skip
 PICTURES = ("phase.png", "amplitude.png", "frc.png")
 ABSOLUTE = re.compile(r"""(?:^|[\s"'=(])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+""")
+SCORES_AGREE = 1e-5
+"""Difference of a score that another processor may make."""
 TEXTS = {".json", ".txt", ".md", ".csv", ".log", ".ipynb", ".html"}
 
 
@@ -46,7 +48,12 @@ class Verification:
 
 
 def verify(hub: Hub) -> Verification:
-    """Check a finished hub, and change nothing in it."""
+    """Check a finished hub whole, its scores from its images too; change nothing in it."""
+    return _outcome(hub, (checksums.damaged, *CHECKS, _scores))
+
+
+def intact(hub: Hub) -> Verification:
+    """Check a finished hub as `verify` does, but for the scores: it is as its run left it."""
     return _outcome(hub, (checksums.damaged, *CHECKS))
 
 
@@ -102,6 +109,36 @@ def _deltas(hub: Hub) -> Problems:
     yield None if head else "deltas are not those of deltas_split"
     fresh = summary.summarise(hub, origin["dose"], origin["view"], origin["splits"])
     yield None if fresh == read_json(hub / SUMMARY, "") else f"{SUMMARY} does not follow from the tables"
+
+
+def _scores(hub: Hub) -> Problems:
+    """Score every reconstruction anew, and hold the tables against that."""
+    from studylib.run.arm_stages import compared
+    from studylib.run.parameters import Run
+
+    run = Run.model_validate(read_json(hub / "plan/run.json", "run the command that made the hub"))
+    for split in run.splits:
+        told = read_table(hub.comparison(run.dose, run.view, split) / "comparison_metrics.csv")
+        again = compared(hub, run.profile, run.dose, run.view, split, run.arms).rows
+        yield None if len(told) == len(again) else f"{split}: {len(told)} rows of scores, {len(again)} follow"
+        for row, fresh in zip(told, again, strict=False):
+            where = f"{split} {fresh['model']} {fresh['metric']}"
+            for name, value in fresh.items():
+                yield (
+                    None
+                    if _same(row.get(name), value)
+                    else f"{where}: {name} is {row.get(name)}, the images give {value}"
+                )
+
+
+def _same(told: str | None, value: object) -> bool:
+    """Return whether a field of a table says a value, to the precision that another processor keeps."""
+    if not isinstance(value, float):
+        return told == ("" if value is None else str(value))
+    try:
+        return math.isclose(float(told or "nan"), value, rel_tol=SCORES_AGREE, abs_tol=SCORES_AGREE)
+    except ValueError:
+        return False
 
 
 def _same_deltas(where: str, told: dict, again: dict) -> Problems:

@@ -248,16 +248,8 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
     arms
         Keys of the arms whose reconstructions are compared.
     """
-    start = time.perf_counter()
-    design, keys = read_design(hub, profile), check_arms(arms)
-    source = hub.phase_d(dose, view, split)
-    scan = dataset.load_scan(source, VIEW_FIRST)
-    told = {arm(k).name: read_reconstruction(hub, dose, view, split, k) for k in keys}
-    images = {name: members["object"] for name, members in told.items()}
-    comparison = compare_arms(
-        images, dataset.load_truth(source), scan, design, {arm(k).name: _cost(hub, dose, view, split, k) for k in keys},
-        dataset.load_phase(source), {name: str(members["_note"]) for name, members in told.items()},
-    )  # fmt: skip
+    start, keys = time.perf_counter(), check_arms(arms)
+    comparison = compared(hub, profile, dose, view, split, keys)
     folder = hub.comparison(dose, view, split)
     write_table(folder / "comparison_metrics.csv", comparison.rows)
     write_with(
@@ -275,6 +267,18 @@ def compare(hub: Hub, profile: str, dose: int, view: str, split: str, arms: str 
     stage = plan.comparison_stage(run, split)
     stamp(hub, stage, seconds=time.perf_counter() - start, parameters={})
     return comparison
+
+
+def compared(hub: Hub, profile: str, dose: int, view: str, split: str, keys: tuple[str, ...]) -> Comparison:
+    """Return the comparison of arms, from their reconstructions and the truth; nothing is written."""
+    design, source = read_design(hub, profile), hub.phase_d(dose, view, split)
+    scan = dataset.load_scan(source, VIEW_FIRST)
+    told = {arm(k).name: read_reconstruction(hub, dose, view, split, k) for k in keys}
+    images = {name: members["object"] for name, members in told.items()}
+    return compare_arms(
+        images, dataset.load_truth(source), scan, design, {arm(k).name: _cost(hub, dose, view, split, k) for k in keys},
+        dataset.load_phase(source), {name: str(members["_note"]) for name, members in told.items()},
+    )  # fmt: skip
 
 
 def draw(comparison: Comparison, folder: Path) -> None:

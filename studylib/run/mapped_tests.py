@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from studylib.evidence import checksums, inventory, summary_page
-from studylib.evidence.verify import verify
+from studylib.evidence.verify import intact
 from studylib.io.files import write_json, write_text
 from studylib.run.cleaning import clean
 from studylib.run.hub import Hub
@@ -25,7 +25,7 @@ def run_mapped_tests(hub: Hub) -> int:
 
     A hub that is not as its run left it stays unsigned.
     """
-    fit = verify(hub).ok
+    fit = intact(hub).ok
     collected = _pytest("--collect-only", "-q")
     write_text(hub / "collect/pytest_collect_only.log", clean(hub, collected.stdout + collected.stderr))
     done = _pytest("-v")
@@ -44,7 +44,7 @@ def run_mapped_tests(hub: Hub) -> int:
         print("verify: the hub was not as its run left it before these tests", file=sys.stderr)
         return 1
     checksums.sign(hub)
-    return done.returncode or (0 if verify(hub).ok else 1)
+    return done.returncode or (0 if intact(hub).ok else 1)
 
 
 def _pytest(*options: str) -> subprocess.CompletedProcess[str]:

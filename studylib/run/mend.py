@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from studylib.arms.registry import algorithm, arm
 from studylib.errors import InputError, StudyError
-from studylib.evidence.verify import verify
+from studylib.evidence.verify import intact
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import is_complete, read_json
 from studylib.run.hub import Hub
@@ -34,7 +34,7 @@ def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
     for stage in plan:
         hub = Hub(root / stage.hub)
         last = stage.name == EVIDENCE and stage.hub not in broken and (hub / DELTAS).is_file()
-        if last and not (outcome := verify(hub)).ok:
+        if last and not (outcome := intact(hub)).ok:
             found.append((stage, outcome.problems[0]))
     for stage, reason in found:
         say(f"again: {stage.key} ({reason})")

@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from studylib.evidence import checksums
+from studylib.evidence import checksums, verify
 from studylib.io.files import read_json, write_json
 from studylib.run import removal
 from studylib.run.hub import Hub
@@ -141,6 +141,21 @@ def test_the_verifier_sees_a_changed_number(smoke, tmp_path, name):
     assert done.returncode == 1 and done.stdout.strip()
     again = studylib("verify", "--hub", str(hub))
     assert (again.returncode, again.stdout) == (1, done.stdout), "to verify changes no verdict"
+
+
+def test_a_score_that_does_not_follow_from_the_images_is_seen(smoke, tmp_path):
+    """Also where every hash was made anew: the images are scored again."""
+    hub = Hub(tmp_path / "flattered")
+    shutil.copytree(smoke[0], hub.root)
+    assert not any(verify._scores(hub))
+    table = hub.comparison(1000, "dense", "test") / "comparison_metrics.csv"
+    lines = table.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("PtychoPINN,ms_ssim"))
+    cells = lines[at].split(",")
+    lines[at] = ",".join(str(float(c) + 0.01) if c[:2] == "0." else c for c in cells)
+    table.write_text("\n".join(lines) + "\n")
+    problems = list(filter(None, verify._scores(hub)))
+    assert problems and all("PtychoPINN ms_ssim" in p and "the images give" in p for p in problems)
 
 
 def test_one_bit_in_any_file_and_any_lost_file_is_seen(smoke, tmp_path):

@@ -57,6 +57,13 @@ def test_four_conditions_give_one_response(study):
     assert not re.search(r"(src|href)=.https?:", page)
     hub = folder / SHARED / "dose_1000_sparse"
     assert studylib("verify", "--hub", str(hub)).returncode == 0, "a condition is a hub like any other"
+    assert studylib("verify", "--hub", str(folder)).returncode == 0, "and so is the study"
+    report = hub / "analysis/report.html"
+    page = report.read_bytes()
+    report.write_bytes(page[:-1] + b"x")
+    done = studylib("verify", "--hub", str(folder))
+    assert done.returncode == 1 and f"{SHARED}/dose_1000_sparse: analysis/report.html" in done.stdout
+    report.write_bytes(page)
     design = json.loads((hub / "analysis/design.json").read_text())
     assert design["arms"]["map"]["iterations"] == 20
 
