@@ -35,13 +35,17 @@ def explorer(hub: Hub, dose: int, view: str, splits: list[str]) -> str:
     data = {split: _pictures(hub.comparison(dose, view, split) / "reconstructions.npz") for split in splits}
     names = {name for told in data.values() for name in told["phase"]["pictures"]}
     data["colours"] = {name: figures.colour(name) for name in sorted(names)}
-    plotly = (files("plotly") / "package_data/plotly.min.js").read_bytes()
     return (
         (HERE / "explorer.html")
         .read_text(encoding="utf-8")
         .replace("@@DATA@@", _packed(json.dumps(data).encode()))
-        .replace("@@PLOTLY@@", _packed(plotly))
+        .replace("@@PLOTLY@@", _packed(plotly()))
     )
+
+
+def plotly() -> bytes:
+    """Return plotly.js, which the page holds."""
+    return (files("plotly") / "package_data/plotly.min.js").read_bytes()
 
 
 def _packed(content: bytes) -> str:

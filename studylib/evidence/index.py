@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from studylib.evidence.deltas import LABELS, ORDER, signed
+from studylib.evidence.report import policy, scripts_of
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_text
 from studylib.run.hub import LOG, Hub
@@ -90,6 +91,7 @@ def write(folder: Path) -> Path:
     head = "".join(f'<th scope="col"><button type="button">{escape(c)}</button></th>' for c in COLUMNS)
     body = "\n".join(_line(r) for r in rows) or f'<tr><td colspan="{len(COLUMNS)}">none: make dense-evidence</td></tr>'
     template = (HERE / "index.html").read_text(encoding="utf-8")
+    template = template.replace("@@POLICY@@", policy(scripts_of(template)))
     return write_text(folder / "index.html", template.replace("@@HEAD@@", head).replace("@@BODY@@", body))
 
 

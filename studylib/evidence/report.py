@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 
 from studylib.errors import StageError
-from studylib.evidence.explorer import MARK, explorer
+from studylib.evidence.explorer import MARK, explorer, plotly
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_text
 from studylib.run.hub import Hub
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+{policy}
 <title>{title}</title><style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: auto; padding: 1rem; }}
@@ -35,6 +38,33 @@ a.anchor-link, .jp-OutputPrompt, .jp-InputPrompt, .prompt {{ display: none; }}
 """
 
 
+FOREIGN = re.compile(
+    r"""(?:src|href)\s*=\s*["']?\s*(?:(?:https?:)?//|javascript:|data:text/html)[^"'>]*""", re.IGNORECASE
+)
+"""What a page would load from elsewhere, or run."""
+
+
+def policy(scripts: Iterable[str]) -> str:
+    """Return the content security policy of a page: pictures that it holds, and these scripts; nothing from elsewhere.
+
+    Parameters
+    ----------
+    scripts
+        The text of each script that may run; whatever else came into the page does not.
+    """
+    hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
+    rules = (
+        "default-src 'none'", "img-src data: blob:", "style-src 'unsafe-inline'", "font-src data:",
+        "script-src " + (" ".join(hashes) or "'none'"), "base-uri 'none'", "form-action 'none'",
+    )  # fmt: skip
+    return f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(rules)}">'
+
+
+def scripts_of(page: str) -> list[str]:
+    """Return the text of the scripts of a page that run."""
+    return re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+
+
 def render(hub: Hub) -> Path:
     """Render notebooks/06_evidence.ipynb of the hub with nbconvert, code hidden.
 
@@ -46,16 +76,21 @@ def render(hub: Hub) -> Path:
     origin = read_json(hub / DELTAS, "run 06_evidence")["provenance"]
     parts = {MARK: explorer(hub, origin["dose"], origin["view"], origin["splits"])}
     title = f"Dose-overlap study: {hub.root.name}"
-    return render_page(hub / "notebooks/06_evidence.ipynb", hub / "analysis/report.html", title, parts)
+    scripts = [plotly().decode("utf-8")]  # the explorer unpacks it and runs it
+    return render_page(hub / "notebooks/06_evidence.ipynb", hub / "analysis/report.html", title, parts, scripts)
 
 
-def render_page(executed: Path, page: Path, title: str, parts: Mapping[str, str] | None = None) -> Path:
+def render_page(
+    executed: Path, page: Path, title: str, parts: Mapping[str, str] | None = None, scripts: Iterable[str] = ()
+) -> Path:
     """Render an executed notebook as one page that needs no network.
 
     Parameters
     ----------
     parts
-        What is put in place of marks in the page.
+        What is put in place of marks in the page; their scripts may run.
+    scripts
+        Others that may run, since one of those makes them.
 
     Raises
     ------
@@ -70,9 +105,10 @@ def render_page(executed: Path, page: Path, title: str, parts: Mapping[str, str]
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     exporter.register_preprocessor(TagRemovePreprocessor(remove_cell_tags={"not-in-report"}), enabled=True)
     body, _ = exporter.from_notebook_node(notebook)
-    foreign = re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//[^"']+""", body)
+    foreign = FOREIGN.findall(body)
     if foreign:
         raise StageError(f"{page.name} would load {foreign[0]}")
+    ours = [script for part in (parts or {}).values() for script in scripts_of(part)]
     for mark, part in (parts or {}).items():
         body = body.replace(mark, part)
-    return write_text(page, PAGE.format(title=escape(title), body=body))
+    return write_text(page, PAGE.format(title=escape(title), body=body, policy=policy([*ours, *scripts])))

@@ -19,7 +19,8 @@ def clean(hub: Hub, text: str) -> str:
         (str(hub.root), "<hub>"), (sys.prefix, "<env>"), (sys.base_prefix, "<python>"), (str(ROOT), "<repo>"),
         (str(Path.home()), "<home>"),
     ):  # fmt: skip
-        text = text.replace(path, name)
+        if path != Path(path).anchor:  # a home of / is in every path and every fraction
+            text = text.replace(path, name)
     return re.sub(r"/tmp/[\w.-]+", "<tmp>", text)
 
 

@@ -21,6 +21,7 @@ from studylib.run.cleaning import clean, scrub
 from studylib.run.hub import LOG, Hub
 from studylib.run.mend import mend, refuse_to_mix
 from studylib.run.preparation import lock, prepare
+from studylib.run.removal import remove_tool
 from studylib.run.reporter import Reporter, follow, raised
 from studylib.run.stage import Stage
 from studylib.run.study import Study, graph, hubs
@@ -63,7 +64,9 @@ def execute(
         prepare(root, study, base, clobber)
         refuse_to_mix(root, plan)
         with (root / LOG).open("a", encoding="utf-8") as log:
-            return _phases(root, study, plan, where, lambda line: _say(log, line))
+            unfit = _phases(root, study, plan, where, lambda line: _say(log, line))
+        remove_tool(root)
+        return unfit
 
 
 def _say(log: TextIO, line: str) -> None:

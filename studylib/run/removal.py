@@ -53,10 +53,16 @@ def remove(root: Hub, keep: tuple[str, ...] = ()) -> list[str]:
         for folder in FOLDERS:
             for place, _, _ in os.walk(hub / folder, topdown=False):
                 _remove_if_empty(Path(place))
-        if hub == root and not (hub / TOOL).is_symlink():
-            shutil.rmtree(hub / TOOL, ignore_errors=True)
+        if hub == root:
+            remove_tool(hub)
         _remove_if_empty(hub.root)
     return sorted(root.relative(path) for path in _files(root.root) if path not in kept)
+
+
+def remove_tool(root: Hub) -> None:
+    """Delete the folder in which Snakemake keeps what it needs to go on; it names paths of this machine."""
+    if not (root / TOOL).is_symlink():
+        shutil.rmtree(root / TOOL, ignore_errors=True)
 
 
 def made(root: Hub, study: Study | None) -> list[Path]:

@@ -122,6 +122,23 @@ def test_a_hub_called_script_runs_none(smoke, tmp_path, watch):
     assert watched.page.title() == "Dose-overlap study: runs" and watched.errors == []
 
 
+def test_a_script_that_came_in_with_the_evidence_does_not_run(tmp_path, watch):
+    import nbformat
+
+    from studylib.evidence import report
+
+    html = "<p>text</p><script>document.title='owned'</script><img src='data:,' onerror=\"document.title='owned'\">"
+    output = nbformat.v4.new_output("display_data", data={"text/html": html})
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])]), tmp_path / "a.ipynb"
+    )
+    page = report.render_page(tmp_path / "a.ipynb", tmp_path / "a.html", "ours")
+    watched = watch(offline=True)
+    watched.page.goto(page.as_uri())
+    watched.page.wait_for_timeout(300)
+    assert watched.page.title() == "ours" and watched.page.get_by_text("text").is_visible()
+
+
 def test_the_index_sorts_and_links(smoke, tmp_path, watch):
     from studylib.evidence import index
 
