@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from studylib.errors import InputError, StageError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk, a full quota or a limit on the size of files says."""
 
 
 @contextlib.contextmanager
@@ -22,7 +27,7 @@ def writing(path: str | Path, mode: str = "wb") -> Iterator[Any]:
     Raises
     ------
     StageError
-        The name is a link: it would be replaced, not its target.
+        The name is a link: it would be replaced, not its target; or the disk is full: what was there stays.
     """
     path = Path(path)
     if path.is_symlink():
@@ -36,6 +41,16 @@ def writing(path: str | Path, mode: str = "wb") -> Iterator[Any]:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        written = Path(temporary).stat().st_size if Path(temporary).exists() else 0
+        Path(temporary).unlink(missing_ok=True)
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise StageError(
+            f"{path.name}: the disk is full ({error.strerror}): {written:,} bytes of it were written, {free:,} are "
+            f"free in {path.parent}; what was there before is as it was; make room and repeat the command"
+        ) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from studylib.design import StudyDesign
 from studylib.errors import InputError
 from studylib.io.files import write_json
 from studylib.run import cluster, processes, provenance
@@ -20,6 +21,9 @@ from studylib.run.removal import remove
 from studylib.run.study import RUN, STUDY, Study, graph, study_of
 
 ROOT = provenance.ROOT
+BYTES_SCAN, BYTES_CONDITION = 12, 3
+"""For each pixel of each pattern of the whole scan: simulated patterns of a dose, and what a condition adds (measured:
+10 and 2)."""
 WAIT = 10.0
 """Seconds that the processes of a killed run have to be gone."""
 
@@ -62,6 +66,8 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             "hub", f"earlier output {stale}", "a hub without outputs of another run",
             "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
         )  # fmt: skip
+    if not stale:
+        refuse_full_disk(root, study)
     if clobber and mine:
         root.mark()
         remove(root, keep=MARKS[:1])
@@ -79,6 +85,31 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
             (hub / BASE).symlink_to(os.path.relpath(above / BASE, (hub / BASE).parent))
         write_json(hub / RUN, run.model_dump(mode="json"))
+
+
+def refuse_full_disk(root: Hub, study: Study) -> None:
+    """Refuse a study for whose files the disk has not the room.
+
+    Raises
+    ------
+    InputError
+        With what it takes, about, and what there is.
+    """
+    sample = StudyDesign.for_profile(study.profile).sample
+    scan = (max(sample.object_size - sample.n_pixels, 0) / sample.scan_step) ** 2 * sample.n_pixels**2
+    conditions = study.conditions()
+    doses = {(study.above(run), run.dose) for run in conditions.values()}
+    needed = scan * (BYTES_SCAN * len(doses) + BYTES_CONDITION * len(conditions))
+    there = root.root
+    while not there.is_dir():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        words = f"a disk with about {needed / 2**20:,.0f} MiB for {len(conditions)} conditions"
+        raise InputError(
+            "hub", root.root, f"{words}; {free / 2**20:,.0f} MiB are free",
+            "make room, or give --hub a folder on a larger disk (make: HUB=)",
+        )  # fmt: skip
 
 
 def clean_hub(root: Hub) -> list[str]:
