@@ -6,6 +6,7 @@ Everything here is frozen. A stage receives the part it needs; nothing reads a g
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ MEASURED = "measured"
 PROFILES = ("smoke", "laptop", "full")
 MAX_DOSE = 10_000_000_000
 MAX_REPLICATE = 999
+MAX_SEED, MAX_GROUPS = 2**31 - 1, 10_000_000
 SIDE_STEP, LEAST_SIDE = 16, 32
 """What the side of a pattern is a multiple of, since the networks halve it four times, and its least, pixels."""
 BACKGROUND = 0.05
@@ -177,17 +179,22 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:
 
 
 def _whole(name: str, value: object, most: int) -> int:
-    if not str(value).isdecimal() or int(str(value)) > most:
+    if not (str(value).isascii() and str(value).isdecimal()) or int(str(value)) > most:
         raise InputError(name, value, f"a whole number from 0 to {most}", f"give {name}=0")
     return int(str(value))
+
+
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e\+?[0-9]{1,2})?", re.ASCII)
+"""Digits as a command line has them: other scripts have digits too, and Python reads them all."""
 
 
 def check_dose(dose: object) -> int:
     """Return the dose (mean detected photons per pattern) as an int, or raise InputError."""
     expected = f"a whole number of photons per pattern from 1 to {MAX_DOSE}"
+    text = isinstance(dose, str) and not NUMBER.fullmatch(dose)
     try:
-        number = float(dose)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = math.nan if text or isinstance(dose, bool) else float(dose)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         raise InputError("dose", dose, expected, "give dose=1000") from None
     if not math.isfinite(number) or number != int(number) or not 1 <= number <= MAX_DOSE:
         raise InputError("dose", dose, expected, "give dose=1000")
@@ -197,6 +204,23 @@ def check_dose(dose: object) -> int:
 def check_replicate(replicate: object) -> int:
     """Return the number of the repetition, or raise InputError."""
     return _whole("replicate", replicate, MAX_REPLICATE)
+
+
+def check_seed(seed: object) -> int:
+    """Return a seed, or raise InputError."""
+    return _whole("seed", seed, MAX_SEED)
+
+
+def check_groups(n_groups: object) -> int:
+    """Return a number of groups, 0 for one a position, or raise InputError."""
+    return _whole("n_groups", n_groups, MAX_GROUPS)
+
+
+def check_share(s_img: object) -> float:
+    """Return the share of the thinned positions that is kept, or raise InputError."""
+    if isinstance(s_img, bool) or not isinstance(s_img, int | float) or not 0 < s_img <= 1:
+        raise InputError("s_img", s_img, "a share above 0 and up to 1", "give s_img=1.0")
+    return float(s_img)
 
 
 def check_sample(sample: object) -> str:

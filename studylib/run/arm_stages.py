@@ -21,7 +21,7 @@ from studylib.arms.registry import (
     training_of,
 )
 from studylib.arms.registry import train as train_arm
-from studylib.design import MEASURED
+from studylib.design import MEASURED, check_seed
 from studylib.errors import InputError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json, write_table, write_with
@@ -67,6 +67,7 @@ def train(
     """
     from studylib.learn.backend import use_backend
 
+    seed = None if seed is None else check_seed(seed)
     use_backend(backend)
     start = time.perf_counter()
     design, trainee = read_design(hub, profile), arm(key)

@@ -18,7 +18,7 @@ from studylib import samples
 from studylib.arms.registry import settings_of
 from studylib.changes import Changes, changed, validated
 from studylib.condition import simulate_halves, thin_to_view
-from studylib.design import MEASURED, SPLITS, VIEWS, StudyDesign
+from studylib.design import MEASURED, SPLITS, VIEWS, StudyDesign, check_groups, check_share
 from studylib.errors import InputError, StageError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
@@ -160,10 +160,8 @@ def make_view(
     -------
     Overlap metrics by split
     """
-    start = time.perf_counter()
+    start, s_img, n_groups = time.perf_counter(), check_share(s_img), check_groups(n_groups)
     design = read_design(hub, profile)
-    if not 0 < s_img <= 1:
-        raise InputError("s_img", s_img, "a share above 0 and up to 1", "give s_img=1.0")
     reports = {}
     for split in SPLITS:
         source = hub.phase_c(dose, split)
