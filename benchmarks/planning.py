@@ -105,10 +105,10 @@ def page(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Compare and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--response", default="")
+    parser.add_argument("--response", nargs="+", default=[])
     parser.add_argument("--out", default=str(DOCS / "planning.md"))
     options = parser.parse_args()
-    write_text(options.out, page(compare(planner.read_response(options.response).model_dump())))
+    write_text(options.out, page(compare(planner.read_responses(options.response))))
 
 
 if __name__ == "__main__":

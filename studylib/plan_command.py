@@ -18,20 +18,20 @@ def add(commands: Any) -> None:
     plan.add_argument("--field", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="field of view, px; the object's")
     plan.add_argument("--flux", type=float, help="photons per second on the object")
     plan.add_argument("--overhead", type=float, default=0.0, help="seconds of each position beside its exposure")
-    plan.add_argument("--response", default="", help="response.json of a study; the published one of leaves if absent")
-    plan.add_argument("--like", nargs=2, metavar=("SAMPLE", "PROBE"), help="object and probe of the study to go by")
+    plan.add_argument("--response", nargs="+", default=[], help="response.json of studies; those in docs if absent")
+    plan.add_argument("--like", nargs=2, metavar=("SAMPLE", "PROBE"), help="object and probe of the studies to go by")
     plan.add_argument("--out", default="", help="JSON to write")
 
 
 def plan(options: argparse.Namespace) -> int:
     """Plan, and print the answer and a table."""
     from studylib.judge.planning import Target
-    from studylib.planner import Measuring, check_out, make_plan, read_response, write
+    from studylib.planner import Measuring, check_out, make_plan, read_responses, write
 
     check_out(options.out)
     measuring = Measuring(options.flux, options.overhead)
     target = Target("mae", options.mae) if options.mae is not None else Target("resolution", options.resolution)
-    response = read_response(options.response)
+    response = read_responses(options.response)
     experiment = experiment_of(options.base, options.sample, options.probe, options.field)
     made = make_plan(experiment, target, response, tuple(options.like) if options.like else None, measuring)
     print(made.words)

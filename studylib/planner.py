@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from studylib.errors import InputError
 from studylib.evidence.response_schema import Response
 from studylib.experiment import Experiment, allowed
 from studylib.io.files import read_json, write_json
-from studylib.judge.planning import Allowed, Option, Reached, Target, best, options, reached
+from studylib.judge.planning import Allowed, Option, Reached, Target, best, options, reached, where_of
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "docs/response/leaves.json"
-"""The response that a plan is made from unless another is given."""
+DOCS = Path(__file__).resolve().parents[1] / "docs/response"
+PUBLISHED = (DOCS / "leaves.json", DOCS / "loop.json")
+"""The responses that a plan is made from unless others are given: leaves under the zone plate."""
 DOSES = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
 """Photons per pattern at which the limit is computed."""
 
@@ -153,29 +155,47 @@ def write(made: Plan, path: str) -> Path:
     return write_json(check_out(path), made.report())
 
 
-def read_response(path: str) -> Response:
-    """Read a response.json; an empty path is the published one of leaves under the zone plate.
+def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """Read response.json of studies; none are the published ones of leaves under the zone plate.
+
+    Returns
+    -------
+    Rows and limits of all; where two studies have the same arm in the same condition, those of the later one
 
     Raises
     ------
     InputError
-        There is none, or it is no response.
+        One is absent, or is no response.
     """
+    rows: dict[tuple[Any, ...], Any] = {}
+    limits: dict[tuple[Any, ...], Any] = {}
+    profile = ""
+    for told in map(_read_response, paths or PUBLISHED):
+        profile = profile or told["study"]["profile"]
+        if told["study"]["profile"] != profile:
+            raise InputError("response", [Path(p).name for p in paths], "studies of one profile", "give one of them")
+        for row in told["rows"]:
+            rows[*where_of(row), row["arm"]] = row
+        for limit in told["limits"]:
+            limits[where_of(limit)] = limit
+    return {"rows": list(rows.values()), "limits": list(limits.values()), "study": {"profile": profile}}
+
+
+def _read_response(path: str | Path) -> dict[str, Any]:
     remedy = "give --response reports/response_laptop/analysis/response.json of a study (make response)"
-    file = Path(path) if path else PUBLISHED
-    content = read_json(file, remedy)
+    content = read_json(path, remedy)
     try:
-        return Response.model_validate(content)
+        return Response.model_validate(content).model_dump()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError("response", file.name, f"a response.json ({where}: {first['msg']})", remedy) from error
+        raise InputError("response", Path(path).name, f"a response.json ({where}: {first['msg']})", remedy) from error
 
 
 def make_plan(
     experiment: Experiment,
     target: Target,
-    response: Response,
+    response: Mapping[str, Any],
     like: tuple[str, str] | None = None,
     measuring: Measuring = Measuring(),
     doses: tuple[float, ...] = DOSES,
@@ -189,7 +209,7 @@ def make_plan(
     target
         What is wanted.
     response
-        What arms reached in a study, with its limits.
+        What arms reached in studies, with their limits, as `read_responses` gives them.
     like
         Object and probe of the study whose conditions are taken; None: those of the experiment where the study has
         them, otherwise the first.
@@ -205,15 +225,14 @@ def make_plan(
     StageError
         The object has no limit.
     """
-    told, source = response.model_dump(), experiment.source
-    kinds = [(x["sample"], x["probe"]) for x in told["limits"]]
+    source = experiment.source
+    kinds = [(x["sample"], x["probe"]) for x in response["limits"]]
     mine = (source.sample, source.probe_kind)
     like = like or (mine if mine in kinds or not kinds else kinds[0])
-    found = reached(told, target, like)
+    found = reached(response, target, like)
     views = tuple(dict.fromkeys(view for _, view in found))
     allows = allowed(experiment, views, doses)
-    profile = told["study"]["profile"]
-    pixels = StudyDesign.for_profile(profile).sample.n_pixels ** 2
+    pixels = StudyDesign.for_profile(response["study"]["profile"]).sample.n_pixels ** 2
     geometry = {view: experiment.geometry(view, pixels) for view in views}
     made = options(allows, found, target, geometry, measuring.flux, measuring.overhead)
     notes = []

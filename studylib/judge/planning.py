@@ -198,7 +198,7 @@ def reached(response: Mapping[str, Any], target: Target, like: tuple[str, str]) 
     InputError
         It holds no limits, or not that object and probe.
     """
-    limits = {_where(x): x for x in response.get("limits", []) if x[LIMITS[target.quantity]]}
+    limits = {where_of(x): x for x in response.get("limits", []) if x[LIMITS[target.quantity]]}
     if not limits:
         raise InputError("response", "no limits in it", "conditions with their limits", "make response writes them")
     kinds = sorted({(x["sample"], x["probe"]) for x in limits.values()})
@@ -207,7 +207,7 @@ def reached(response: Mapping[str, Any], target: Target, like: tuple[str, str]) 
         raise InputError("like", " under ".join(like), words, f"give --like {' '.join(kinds[0])}")
     told: dict[tuple[str, str], dict[int, list[tuple[float, float, float]]]] = defaultdict(lambda: defaultdict(list))
     for row in response["rows"]:
-        limit, figure = limits.get(_where(row)), row[FIGURES[target.quantity]]
+        limit, figure = limits.get(where_of(row)), row[FIGURES[target.quantity]]
         if (row["sample"], row["probe"]) != like or row["status"] != "ok" or not limit or not figure:
             continue
         factor = target.of(figure) / target.of(limit[LIMITS[target.quantity]])
@@ -216,7 +216,8 @@ def reached(response: Mapping[str, Any], target: Target, like: tuple[str, str]) 
     return {key: _over_replicates(by_dose) for key, by_dose in told.items()}
 
 
-def _where(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def where_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the condition and the replicate of a row or a limit."""
     return row["sample"], row["probe"], row["view"], row["dose"], row["replicate"]
 
 

@@ -86,7 +86,7 @@ ENTRIES: dict[str, Entry] = {
     "ptychodus product": Entry(_formats("ptychodus_product.h5"), lambda path: _look(open_here(path)), "a.h5"),
     "ptychodus diffraction": Entry(_formats("ptychodus_diffraction.h5"), lambda p: _look(open_here(p)), "a.h5"),
     "ptyr": Entry(_formats("ptypy.ptyr"), lambda path: _look(open_here(path)), "a.ptyr"),
-    "response": Entry(lambda f: documents(_response()), lambda path: planner.read_response(str(path)), "a.json"),
+    "response": Entry(lambda f: documents(_response()), lambda path: planner.read_responses([path]), "a.json"),
     "dose": Entry(lambda f: st.one_of(st.sampled_from(VALUES), st.text(max_size=8)), check_dose),
     "replicate": Entry(lambda f: st.one_of(st.sampled_from(VALUES), st.text(max_size=8)), check_replicate),
     "setting": Entry(

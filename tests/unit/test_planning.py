@@ -14,7 +14,6 @@ from studylib.cli import main
 from studylib.condition import simulate_halves, thin_to_view
 from studylib.design import SampleSettings
 from studylib.errors import InputError
-from studylib.evidence.response_schema import Response
 from studylib.experiment import Experiment
 from studylib.experiment import allowed as allowed_by
 from studylib.judge import planning
@@ -188,7 +187,7 @@ def test_a_field_twice_as_high_and_wide_takes_four_times_the_positions(experimen
 def test_an_object_of_many_turns_is_called_so(response, experiment):
     rows = np.arange(SAMPLE.object.shape[0])[:, None]
     thick = (SAMPLE.object * np.exp(0.08j * rows)).astype(np.complex64)
-    told = Response.model_validate(whole_response(response))
+    told = whole_response(response)
     for image, turns in ((SAMPLE.object, 0), (thick, 1)):
         of = replace(experiment, source=replace(SAMPLE, object=image))
         made = planner.make_plan(of, Target("mae", 0.06), told, doses=(1_000.0,))
@@ -275,7 +274,7 @@ def test_one_wish_is_needed_and_two_are_too_many():
 
 
 def test_the_picture_has_a_panel_a_view_and_a_dot_where_an_arm_gets_there(response, experiment):
-    told = Response.model_validate(whole_response(response))
+    told = whole_response(response)
     made = planner.make_plan(experiment, Target("mae", 0.06), told, doses=(1_000.0, 100_000.0))
     (axes,) = figures.plan(made).axes
     assert axes.get_title() == "dense overlap" and {"MAP", "PtyChi"} <= {t.get_text() for t in axes.get_legend().texts}
@@ -287,9 +286,22 @@ def test_the_notebook_plans_a_base_and_writes_the_plan(told, base, tmp_path):
     import papermill
 
     out = tmp_path / "plan.json"
-    given = {"base": str(base), "mae": 0.06, "response": str(told), "out": str(out)}
+    given = {"base": str(base), "mae": 0.06, "response": [str(told)], "out": str(out)}
     papermill.execute_notebook(
         str(ROOT / "notebooks/08_plan.ipynb"), str(tmp_path / "out.ipynb"), given, kernel_name="python3",
         progress_bar=False, cwd=str(tmp_path),
     )  # fmt: skip
     assert json.loads(out.read_text(encoding="utf-8"))["options"][0]["arm"] == "MAP"
+
+
+def test_of_two_studies_the_later_ones_rows_count_and_limits_are_shared(response, tmp_path):
+    """A study without limits borrows those of the same scans."""
+    first, second = whole_response(response), whole_response(response)
+    first["limits"] = []
+    second["rows"] = [row | {"phase_mae": 0.5 * row["phase_mae"]} for row in second["rows"] if row["arm"] == "MAP"]
+    for name, content in (("first", first), ("second", second)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    told = planner.read_responses([tmp_path / "first.json", tmp_path / "second.json"])
+    found = planning.reached(told, Target("mae", 0.1), ("leaves", "zone-plate"))
+    assert found["MAP", "dense"].factors == pytest.approx([0.6] * 3)
+    assert found["PtyChi", "dense"].factors == pytest.approx([3.0, 2.0, 1.5])
