@@ -19,7 +19,8 @@ from studylib.design import PROBES, SAMPLES
 from studylib.evidence.response_tables import order
 from studylib.experiment import allowed
 from studylib.io.files import write_text
-from studylib.judge.planning import Target, expected, reached
+from studylib.judge.planning import expected, reached
+from studylib.judge.target import Target
 from studylib.plan_command import experiment_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from studylib import plan_command, scan_commands
 from studylib.arms.registry import USUAL, arms
 from studylib.design import DISTURBANCES, DOSES, PROBES, SAMPLES, VIEWS
-from studylib.errors import InputError, StudyError
-from studylib.io.files import FULL
+from studylib.ending import check_folder, ended
+from studylib.errors import InputError
 
 UNFIT = 3
 """Exit status of a run that finished, with arms that did not learn."""
@@ -105,39 +103,12 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
-        _check_folder()
+        check_folder()
         status = COMMANDS[options.command](options)
         sys.stdout.flush()
         return status
     except (Exception, KeyboardInterrupt) as error:
-        return _ended(error)
-
-
-def _ended(error: BaseException) -> int:
-    """Say how a command ended, and return its exit status; a fault of ours has its traceback."""
-    if isinstance(error, StudyError):
-        print(f"error: {error.args[0]}", file=sys.stderr)
-        return error.exit_status
-    if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
-        return 128 + signal.SIGPIPE
-    if isinstance(error, OSError) and error.errno in FULL:
-        print(f"error: output: got {error.strerror}, expected room for it; mend it: make room, repeat", file=sys.stderr)
-        return 1
-    traceback.print_exception(error)
-    told = "this is a fault of the study, not yours: report it with the lines above (CONTRIBUTING.md)"
-    print(f"error: {told}", file=sys.stderr)
-    return 1
-
-
-def _check_folder() -> None:
-    """Refuse to work in a folder that was removed."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        raise InputError("folder", "the one you are in was removed", "one that exists", "cd to another one") from None
+        return ended(error)
 
 
 def _dense(options: argparse.Namespace) -> int:

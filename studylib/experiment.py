@@ -13,7 +13,8 @@ from studylib import progress
 from studylib.design import VIEWS, SampleSettings
 from studylib.errors import InputError, StageError
 from studylib.judge.limit import limit_of
-from studylib.judge.planning import Allowed, Geometry
+from studylib.judge.planning import Geometry
+from studylib.judge.target import Allowed
 from studylib.physics import overlap, simulate
 from studylib.probes import probe_diameter
 from studylib.samples import Sample

@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
 
 def plan(options: argparse.Namespace) -> int:
     """Plan, and print the answer and a table."""
-    from studylib.judge.planning import Target
+    from studylib.judge.target import Target
     from studylib.planner import Measuring, check_out, make_plan, read_responses, write
 
     check_out(options.out)

@@ -14,7 +14,8 @@ from studylib.errors import InputError
 from studylib.evidence.response_schema import Response
 from studylib.experiment import Experiment, allowed
 from studylib.io.files import read_json, write_json
-from studylib.judge.planning import Allowed, Option, Reached, Target, best, options, reached, where_of
+from studylib.judge.planning import Option, Reached, best, options, reached, where_of
+from studylib.judge.target import Allowed, Target
 
 DOCS = Path(__file__).resolve().parents[1] / "docs/response"
 PUBLISHED = (DOCS / "leaves.json", DOCS / "loop.json")

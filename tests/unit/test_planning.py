@@ -18,7 +18,8 @@ from studylib.experiment import Experiment
 from studylib.experiment import allowed as allowed_by
 from studylib.judge import planning
 from studylib.judge.limit import limit_of
-from studylib.judge.planning import Geometry, Target
+from studylib.judge.planning import Geometry
+from studylib.judge.target import Allowed, Target
 from studylib.samples import Sample, probe_diameter
 from tests.asymmetric import N, probe, specimen
 from tests.conftest import ROOT
@@ -53,7 +54,7 @@ def response():
 def allowed(view: str = "dense", per_dose: float = 0.01):
     """Return what photons allow in an experiment: n = dose * per_dose photons per pixel, error 1 / sqrt(n)."""
     doses = (100, 1_000, 10_000, 100_000, 1_000_000)
-    return {view: [planning.Allowed(d, d * per_dose, (d * per_dose) ** -0.5, 0.5) for d in doses]}
+    return {view: [Allowed(d, d * per_dose, (d * per_dose) ** -0.5, 0.5) for d in doses]}
 
 
 GEOMETRY = {"dense": Geometry(step=6.0, positions=800, pixels=64**2, measured_pixels=64**2)}
