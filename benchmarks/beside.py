@@ -1,6 +1,6 @@
 """One arm beside another in a published study: `python -m benchmarks.beside loop Unrolled MAP`.
 
-Prints Markdown. Differences are paired by replicate, with Student's t interval at 95 %; *times Wiener* is the arm's mean
+Prints Markdown. Differences are paired by replicate, with the t interval at 95 %; *times Wiener* is the arm's mean
 absolute error over what the best linear estimator has on the same photons.
 """
 
