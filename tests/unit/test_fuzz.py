@@ -16,7 +16,7 @@ def test_only_errors_of_the_study_come_out(name, tmp_path):
     entry = ENTRIES[name]
     made = entry.made(tmp_path)
 
-    @settings(max_examples=200, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=120, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def spoiled(data):
         try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import papermill
 import pytest
 
+from studylib import design
 from studylib.errors import InputError
+from studylib.run import stages
+from studylib.run.hub import Hub
 from studylib.run.notebook import refuse_unknown
 from tests.conftest import ROOT
 
@@ -28,19 +31,31 @@ def test_a_parameter_that_the_notebook_does_not_have_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "given", "message"),
-    [
-        ("01_generate", {"dose": -5}, "dose: got -5"),
-        ("01_generate", {"dose": "\u0661\u0660\u0660\u0660"}, "dose: got"),
-        ("02_overlap", {"s_img": 2.0}, "s_img: got 2.0"),
-        ("02_overlap", {"n_groups": -1}, "n_groups: got -1"),
-        ("03_train", {"seed": -1}, "seed: got -1"),
-        ("00_design", {"replicate": 1e9}, "replicate: got"),
-    ],
+    [("01_generate", {"dose": -5}, "dose: got -5"), ("03_train", {"seed": -1}, "seed: got -1")],
 )
 def test_a_wrong_value_is_one_line(tmp_path, name, given, message):
     said = execute(name, tmp_path, **given)
     assert f"InputError: {message}" in said
     assert sum("File " in line for line in said.splitlines()) == 0, "no way through our code"
+
+
+@pytest.mark.parametrize(
+    "dose", ["\u0661\u0660\u0660\u0660", True, "1_000", " 1000", "nan", "-1", "1e99", 10**400, 0.5, None]
+)
+def test_a_dose_is_a_number_in_ascii_digits(dose):
+    with pytest.raises(InputError, match="dose: got"):
+        design.check_dose(dose)
+
+
+def test_shares_groups_and_repetitions_are_checked_before_any_file_is_read(tmp_path):
+    hub = Hub(tmp_path / "hub")
+    for given, message in (({"s_img": 2.0}, "s_img: got 2.0"), ({"n_groups": -1}, "n_groups: got -1")):
+        with pytest.raises(InputError, match=message):
+            stages.make_view(hub, "smoke", 1000, "dense", **given)
+    for wrong in (1e9, -1, "\u0661", True):
+        with pytest.raises(InputError, match="replicate: got"):
+            design.check_replicate(wrong)
+    assert design.check_dose("1e4") == 10_000 and design.check_dose("1000.0") == 1000
 
 
 def test_what_the_cell_of_the_parameters_has_may_be_given():
