@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studylib.design import StudyDesign
+from studylib.design import StudyDesign, check_profile
 from studylib.errors import InputError
 from studylib.evidence.response_schema import Response
 from studylib.experiment import Experiment, allowed
@@ -172,8 +172,9 @@ def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
     limits: dict[tuple[Any, ...], Any] = {}
     profile = ""
     for told in map(_read_response, paths or PUBLISHED):
-        profile = profile or told["study"]["profile"]
-        if told["study"]["profile"] != profile:
+        mine = check_profile(told["study"].get("profile"))
+        profile = profile or mine
+        if mine != profile:
             raise InputError("response", [Path(p).name for p in paths], "studies of one profile", "give one of them")
         for row in told["rows"]:
             rows[*where_of(row), row["arm"]] = row
