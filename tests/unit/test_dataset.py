@@ -47,7 +47,7 @@ def test_round_trip_and_identical_bytes(saved, scan, specimen, tmp_path):
         ("probeGuess", np.abs, "expected complex64"),
         ("xcoords", lambda a: a[:-3], "one a pattern"),
         ("ycoords", lambda a: a.astype(np.float32), "expected float64"),
-        ("_metadata", lambda a: np.array("{"), "a JSON string"),
+        ("_metadata", lambda a: np.array("{"), "a JSON object"),
         ("_metadata", lambda a: np.array(json.dumps({"schema": "DATA-000"})), "schema DATA-001"),
         ("probeGuess", lambda a: np.array([{"a": 1}], dtype=object), "not pickled"),
     ],
