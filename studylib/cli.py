@@ -200,16 +200,18 @@ def _existing(path: str):
     from studylib.run.hub import Hub
 
     hub = Hub(Path(path))
-    if not any((hub / name).is_file() for name in ("plan/run.json", "plan/study.json")):
+    if not (hub / "plan/run.json").is_file():
         raise InputError("hub", path, "a hub with plan/run.json", "make dense-evidence HUB=" + path)
     return hub
 
 
 def _verify(options: argparse.Namespace) -> int:
     from studylib.evidence.verify import verify, verify_shared
-    from studylib.run.study import hubs, study_of
+    from studylib.run.hub import Hub
+    from studylib.run.study import STUDY, hubs, study_of
 
-    root = _existing(options.hub)
+    root = Hub(Path(options.hub))
+    root = root if (root / STUDY).is_file() else _existing(options.hub)
     study = study_of(root)
     if study is None:
         raise InputError("hub", options.hub, "a plan that can be read", "run the command that made it again")

@@ -112,11 +112,8 @@ def _check_object(image: NDArray[np.complexfloating], n_pixels: int) -> None:
         )
     wide = image.astype(np.complex128)
     # Positions of the upper rows are trained on, those of the lower ones are tested on.
-    for name, part in (
-        ("object", wide),
-        ("upper half", wide[: len(wide) // 2]),
-        ("lower half", wide[len(wide) // 2 :]),
-    ):
+    middle = len(wide) // 2
+    for name, part in (("object", wide), ("upper half", wide[:middle]), ("lower half", wide[middle:])):
         norm = float(np.linalg.norm(part))
         contrast = float(np.linalg.norm(part - part.mean())) / norm if norm else 0.0
         if contrast < LEAST_CONTRAST:

@@ -57,17 +57,19 @@ class FreeProbe(Likelihood):
         Standard deviation of the change of a frequency, as a share of what the told probe has about it.
     """
 
+    fixed_probe: ClassVar = False
+
     def __init__(
         self, scan: Scan, background_share: float = 1.0, rate: float = 0.5, momentum: float = 0.8, spread: float = 1.0
     ) -> None:
         import torch
 
-        ramps = shift_ramps(nearest_pixels(scan.positions)[1], scan.n_pixels)
-        self.rows, self.columns = (torch.from_numpy(np.ascontiguousarray(ramp)) for ramp in ramps)
-        self.probe = torch.from_numpy(np.ascontiguousarray(scan.probe))
-        self.norm, self.rate, self.momentum = float(torch.linalg.norm(self.probe)), rate, momentum
         super().__init__(scan, background_share)
-        self.rows, self.columns, self.probe = (x.to(self.device) for x in (self.rows, self.columns, self.probe))
+        ramps = shift_ramps(nearest_pixels(scan.positions)[1], scan.n_pixels)
+        self.rows, self.columns, self.probe = (
+            torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in (*ramps, scan.probe)
+        )
+        self.norm, self.rate, self.momentum = float(torch.linalg.norm(self.probe)), rate, momentum
         self.told, self.told_spectrum = self.probe, torch.fft.fft2(self.probe, norm="ortho")
         self.in_space, self.precision = (
             torch.from_numpy(_precision(wave.cpu().numpy(), spread)).to(self.device)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,9 @@ class Likelihood:
         Factor of the stabilising background, where the scan holds a share of the counts of a whole one.
     """
 
+    fixed_probe: ClassVar = True
+    """The probe stays as it is, so that its shifted copies may be held."""
+
     def __init__(self, scan: Scan, background_share: float = 1.0) -> None:
         import torch
 
@@ -48,7 +52,9 @@ class Likelihood:
         step = max(1, (IN_MEMORY if self.device.type == "cuda" else IN_CACHE) // n**2)
         self.parts = [slice(k, k + step) for k in range(0, len(scan.positions), step)]
         self.n_values = len(scan.positions) * n**2
-        self.held = self._hold() if self.n_values * 12 <= HELD else None  # four bytes of counts, eight of probes
+        self.held = self.n_values * 12 <= HELD  # four bytes of counts, eight of probes
+        self.held_counts = self._hold(self._counts_of, torch.float32) if self.held else None
+        self.held_probes = self._hold(self._probes_of, torch.complex64) if self.held and self.fixed_probe else None
         seen = None if scan.mask is None else np.fft.ifftshift(scan.mask).astype(np.float32)
         self.mask = None if seen is None else torch.from_numpy(seen).to(self.device)
         dark = None if scan.dark is None else np.ascontiguousarray(np.fft.ifftshift(scan.dark))
@@ -66,22 +72,21 @@ class Likelihood:
 
         return torch.from_numpy(probes_at(self.scan.probe, self.scan.positions[part])).to(self.device)
 
-    def _hold(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return counts and probes of all positions, made part by part: on the way they take five times as much."""
+    def _hold(self, make: Callable[[slice], torch.Tensor], dtype: torch.dtype) -> torch.Tensor:
+        """Return counts or probes of all positions, made part by part: on the way they take five times as much."""
         import torch
 
         shape = len(self.scan.positions), self.scan.n_pixels, self.scan.n_pixels
-        counts = torch.empty(shape, dtype=torch.float32, device=self.device)
-        probes = torch.empty(shape, dtype=torch.complex64, device=self.device)
+        held = torch.empty(shape, dtype=dtype, device=self.device)
         for part in self.parts:
-            counts[part], probes[part] = self._counts_of(part), self._probes_of(part)
-        return counts, probes
+            held[part] = make(part)
+        return held
 
     def _counts(self, part: slice) -> torch.Tensor:
-        return self.held[0][part] if self.held else self._counts_of(part)
+        return self._counts_of(part) if self.held_counts is None else self.held_counts[part]
 
     def _probes(self, part: slice) -> torch.Tensor:
-        return self.held[1][part] if self.held else self._probes_of(part)
+        return self._probes_of(part) if self.held_probes is None else self.held_probes[part]
 
     def _windows(self, canvas: torch.Tensor, part: slice) -> torch.Tensor:
         n = self.scan.n_pixels

@@ -5,6 +5,7 @@ It tells that a file is not what the run left. It is no defence against somebody
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,17 +20,15 @@ GROWS = f"# {LOG} grows when the run is started again; signed off at bytes "
 
 def sign(hub: Hub) -> Path:
     """Write the list; the last thing that a run does to a hub."""
-    names = sorted(hub.relative(path) for path in _files(hub))
     log = hub / LOG
     head = [f"{GROWS}{log.stat().st_size}"] if log.is_file() else []
-    return write_text(hub / NAME, "\n".join([*head, *(f"{sha256(hub / name)}  {name}" for name in names), ""]))
+    return write_text(hub / NAME, "\n".join([*head, *(f"{sha256(hub / name)}  {name}" for name in names(hub)), ""]))
 
 
-def _files(hub: Hub) -> Iterator[Path]:
-    for folder in FOLDERS:
-        for path in (hub / folder).rglob("*"):
-            if path.is_file() and not path.name.startswith(".") and hub.relative(path) != NAME:
-                yield path
+def names(hub: Hub) -> list[str]:
+    """Return the files of a hub but this list and hidden ones, hub-relative and sorted."""
+    files = (p for folder in FOLDERS for p in (hub / folder).rglob("*") if p.is_file())
+    return sorted({hub.relative(p) for p in files if not p.name.startswith(".")} - {NAME})
 
 
 def damaged(hub: Hub) -> Iterator[str | None]:
@@ -60,7 +59,5 @@ def damaged(hub: Hub) -> Iterator[str | None]:
 
 
 def _sha256_of_start(path: Path, size: int | None) -> str:
-    import hashlib
-
     with path.open("rb") as file:
         return hashlib.sha256(file.read(-1 if size is None else size)).hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from studylib.evidence import checksums
 from studylib.io.files import write_text
-from studylib.run.hub import FOLDERS, LOG, Hub
+from studylib.run.hub import LOG, Hub
 
 NAME = "analysis/artifact_inventory.txt"
 LATER = {"analysis/verification_report.json", LOG}
@@ -16,6 +16,4 @@ LATER = {"analysis/verification_report.json", LOG}
 def write(hub: Hub) -> Path:
     """Write the inventory; it lists itself."""
     write_text(hub / NAME, "")
-    files = (p for folder in FOLDERS for p in (hub / folder).rglob("*") if p.is_file())
-    names = {hub.relative(p) for p in files if not p.name.startswith(".")} - {checksums.NAME}
-    return write_text(hub / NAME, "\n".join(sorted(names)) + "\n")
+    return write_text(hub / NAME, "\n".join(checksums.names(hub)) + "\n")

@@ -124,11 +124,8 @@ def _scores(hub: Hub) -> Problems:
         for row, fresh in zip(told, again, strict=False):
             where = f"{split} {fresh['model']} {fresh['metric']}"
             for name, value in fresh.items():
-                yield (
-                    None
-                    if _same(row.get(name), value)
-                    else f"{where}: {name} is {row.get(name)}, the images give {value}"
-                )
+                given = row.get(name)
+                yield None if _same(given, value) else f"{where}: {name} is {given}, the images give {value}"
 
 
 def _same(told: str | None, value: object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ FAINTEST, STRONGEST = 1e-15, 1e15
 """Least and largest modulus of an image at its brightest pixel: beyond them, single precision loses its square."""
 MOST_COUNTS = 1e15
 """Counts of a pixel that are no counts."""
+RATIO = 200
+"""Times that an array may be larger in memory than in its file: sparse counts are, packed."""
 WIDEST = 100_000
 """Distance of two positions, object pixels, that no scan has."""
 
@@ -55,6 +59,34 @@ def counts(block: NDArray, label: str, remedy: str = "") -> None:
         raise InputError(
             label, float(block.max()), f"counts in the range of a detector, at most {MOST_COUNTS:g}", remedy
         )
+
+
+def unpacking(label: str, size: int, packed: int, least: int, remedy: str = "") -> None:
+    """Refuse what would take far more memory than it takes in its file.
+
+    Parameters
+    ----------
+    label
+        Of what is read.
+    size, packed
+        Bytes in memory, and in the file.
+    least
+        Bytes that are always allowed.
+
+    Raises
+    ------
+    InputError
+        With both sizes.
+    """
+    most = max(least, RATIO * packed)
+    if size > most:
+        given = f"{size / 2**20:,.0f} MiB of {packed / 2**20:,.1f} MiB in the file"
+        raise InputError(label, given, f"at most {most / 2**20:,.0f} MiB", remedy)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value of JSON is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def positions(where: NDArray[np.float64], label: str, remedy: str = "") -> None:

@@ -7,7 +7,6 @@ the true object, and only the training of the Baseline and the metrics call on i
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,19 +196,15 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
         given = metadata.get("forward_model", "none named: the object was interpolated")
         raise InputError(f"forward_model in {path.name}", given, FORWARD_MODEL, "simulate it again: " + remedy)
     for name, most in (("intensity_scale", checks.STRONGEST), ("dose", checks.MOST_COUNTS)):
-        if not _is_number(metadata[name]) or not 0 < metadata[name] < most:
+        if not checks.is_number(metadata[name]) or not 0 < metadata[name] < most:
             raise InputError(label, metadata[name], f"{name} > 0, a number", remedy)
-    if not _is_number(metadata.get("held_share", 0)) or not 0 <= metadata.get("held_share", 0) <= 1:
+    if not checks.is_number(metadata.get("held_share", 0)) or not 0 <= metadata.get("held_share", 0) <= 1:
         raise InputError(label, metadata["held_share"], "held_share from 0 to 1", remedy)
     shape = metadata["object_shape"]
     sides = isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape)
     if not sides or not 0 < min(shape) <= max(shape) <= checks.WIDEST:
         raise InputError(label, shape, f"object_shape of two sides, 1 to {checks.WIDEST:,} px", remedy)
     return metadata
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _expect(array: NDArray, name: str, dtype: type, ndim: int, path: Path, remedy: str) -> None:

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
+from studylib.io import checks
 
 with suppress(ImportError):  # filters of detectors, such as bitshuffle
     import hdf5plugin  # noqa: F401
 
 
-UNPACKED, RATIO = 1 << 27, 200
-"""A packed dataset may unpack to so many bytes, or to so many times what it takes in the file."""
+UNPACKED = 1 << 27
+"""Bytes to which any dataset may unpack."""
 
 
 @contextmanager
@@ -61,19 +62,17 @@ def value(item: h5py.Dataset) -> Any:
     InputError
         It would take far more memory than it takes in the file.
     """
-    most = max(UNPACKED, RATIO * item.id.get_storage_size())
-    if item.nbytes > most:
-        given = f"{item.nbytes / 2**20:,.0f} MiB of {item.id.get_storage_size() / 2**20:,.1f} MiB in the file"
-        raise InputError(f"{item.name} in {Path(item.file.filename).name}", given, f"at most {most / 2**20:,.0f} MiB")
+    label = f"{item.name} in {Path(item.file.filename).name}"
+    checks.unpacking(label, item.nbytes, item.id.get_storage_size(), UNPACKED)
     return item[()]
 
 
 def number(file: h5py.File, name: str) -> float | None:
     """Return a dataset of one finite number, None where there is none."""
-    value = member(file, name)
-    if value is None or np.size(value) != 1 or np.asarray(value).dtype.kind not in "fiu":
+    found = member(file, name)
+    if found is None or np.size(found) != 1 or np.asarray(found).dtype.kind not in "fiu":
         return None
-    told = float(np.asarray(value).reshape(-1)[0])
+    told = float(np.asarray(found).reshape(-1)[0])
     return told if np.isfinite(told) else None
 
 

@@ -18,10 +18,11 @@ import psutil
 from numpy.typing import NDArray
 
 from studylib.errors import InputError
+from studylib.io import checks
 
 BLOCK_BYTES = 1 << 24
-UNPACKED, RATIO = 1 << 29, 200
-"""A packed member may unpack to so many bytes, or to so many times what it takes in the file: sparse counts do."""
+UNPACKED = 1 << 29
+"""Bytes to which any member may unpack."""
 ENCRYPTED = 0x1
 """Bit of a member's flags."""
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -190,10 +191,7 @@ def _member(path: Path, name: str, remedy: str) -> Member:
 def _refuse_bombs(path: Path, found: dict[str, Member], remedy: str) -> None:
     """Refuse members that would take more memory than they may, or than there is, before they are unpacked."""
     for name, (info, *_) in found.items():
-        most = max(UNPACKED, RATIO * info.compress_size)
-        if info.file_size > most:
-            given = f"{info.compress_size / 2**20:,.1f} MiB that unpack to {info.file_size / 2**20:,.0f} MiB"
-            raise InputError(f"{name} in {path.name}", given, f"at most {most / 2**20:,.0f} MiB", remedy)
+        checks.unpacking(f"{name} in {path.name}", info.file_size, info.compress_size, UNPACKED, remedy)
     needed, free = sum(info.file_size for info, *_ in found.values()), psutil.virtual_memory().available
     if needed > free:
         words = f"what fits into memory: {free / 2**20:,.0f} MiB are free"

@@ -96,8 +96,7 @@ def background_of(background: NDArray, path: Path) -> NDArray[np.float32]:
 
 def _number(value: Any) -> float | None:
     """Return a number above 0, within a float's range; None of everything else."""
-    fine = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e300
-    return float(value) if fine else None
+    return float(value) if checks.is_number(value) and 0 < value < 1e300 else None
 
 
 def _sentences(value: Any) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 LARGEST = 1 << 16
 """Bytes that are added at the most."""
-NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 0.5, 1e-300, 1e300, float("nan"), float("inf"), -0.0)
+NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 10**30, 10**400, 0.5, 1e-300, 1e300, float("nan"), float("inf"), -0.0)
 VALUES: tuple[Any, ...] = (
     None, True, False, "", "x", "../../etc", "1", "nan", "\u0661\u0662", "\x00", "\ud800", "<b>", [], {}, [[]], [None],
     {"": None}, [[1, 2], [3]], ["a"] * 5, *NUMBERS,
