@@ -93,7 +93,7 @@ class PtyChi(Arm):
         begin = time.perf_counter()
         with progress.bar(settings.first_epochs + settings.epochs, self.name, "epoch") as bar:
             for part in _schedule(settings):
-                task = _task(_options(part, seeds.iteration, len(scan.positions)), scan, image)
+                task = task_of(_options(part, seeds.iteration, len(scan.positions)), scan, image)
                 least = np.inf
                 for epoch in range(1, part.epochs + 1):
                     task.run(1)
@@ -135,14 +135,8 @@ class PtyChi(Arm):
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
         """Return the patterns of pty-chi's own forward model."""
-        import torch
-
-        n = scan.n_pixels
-        task = _task(_options(self.settings(), 0, len(scan.positions)), scan, np.ascontiguousarray(image, np.complex64))
-        with torch.no_grad():
-            told = task.reconstructor.forward_model(torch.arange(len(scan.positions)))
-        light = np.fft.fftshift(np.asarray(told.detach().cpu()).reshape(-1, n, n), axes=(1, 2)).astype(np.float32)
-        return light if scan.background is None else light + scan.background
+        options = _options(self.settings(), 0, len(scan.positions))
+        return expected_of(task_of(options, scan, np.ascontiguousarray(image, np.complex64)), scan)
 
 
 class PtyChiRefining(PtyChi):
@@ -163,6 +157,17 @@ class PtyChiFromPinn(PtyChi):
     colour: ClassVar = "#cc79a7"
     options_of: ClassVar = "ptychi"
     after: ClassVar = ("pinn",)
+
+
+def expected_of(task: Any, scan: Scan) -> NDArray[np.float32]:
+    """Return the patterns that a task expects of its object, (positions, N, N) float32, photons, centred."""
+    import torch
+
+    n = scan.n_pixels
+    with torch.no_grad():
+        told = task.reconstructor.forward_model(torch.arange(len(scan.positions)))
+    light = np.fft.fftshift(np.asarray(told.detach().cpu()).reshape(-1, n, n), axes=(1, 2)).astype(np.float32)
+    return light if scan.background is None else light + scan.background
 
 
 def refine_probe(scan: Scan, fixed: int = 10, free: int = 30, seed: int = 0) -> NDArray[np.complex64]:
@@ -192,7 +197,7 @@ def refine_probe(scan: Scan, fixed: int = 10, free: int = 30, seed: int = 0) -> 
         for epochs, moves in ((fixed, False), (free, True)):
             options = _options(settings, seed, len(scan.positions))
             options.probe_options.optimizable = moves
-            task = _task(options, scan, image)
+            task = task_of(options, scan, image)
             for _ in range(epochs):
                 task.run(1)
                 bar.update(1)
@@ -213,42 +218,67 @@ def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
     return [settings.model_copy(update=first | fixed), settings]
 
 
-def _options(settings: PtyChiSettings, seed: int, n_positions: int):
-    ready_torchvision()
+def same_model(options: Any, epochs: int, batch: int, seed: int) -> None:
+    """Set pty-chi's options to the study's forward model, probe and positions held fixed.
+
+    Parameters
+    ----------
+    options
+        Of any of its reconstructors; changed.
+    epochs, batch, seed
+        How many in all, patterns in a batch, and what its random numbers start from.
+    """
     import torch
     from ptychi import api
 
-    options: Any = api.LSQMLOptions()
     r, o = options.reconstructor_options, options.object_options
-    r.noise_model = api.NoiseModels[settings.noise_model.upper()]
-    r.momentum_acceleration_gain = settings.momentum if settings.batching == "compact" else 0.0
-    r.rescale_probe_intensity_in_first_epoch = False
-    r.num_epochs, r.random_seed = settings.epochs, seed
-    r.batch_size = max(1, -(-n_positions // settings.batches))
-    r.batching_mode = api.BatchingModes[settings.batching.upper()]
+    r.num_epochs, r.batch_size, r.random_seed = epochs, max(1, batch), seed
     r.default_device = api.Devices.GPU if torch.cuda.is_available() else api.Devices.CPU
-    # The study's forward model: the probe is moved by a Fourier shift (BILINEAR would low-pass it).
+    # The probe is moved by a Fourier shift (BILINEAR would low-pass it).
     # pty-chi centres a window on (N - 1)/2, the study on N/2.
     o.patch_interpolation_method = api.PatchInterpolationMethods.FOURIER
     o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
     o.position_origin_coords = np.full(2, -0.5)  # its code wants an array
-    o.remove_object_probe_ambiguity.enabled = False
+    o.remove_object_probe_ambiguity.enabled = False  # it would make the probe brighter or darker
+    options.probe_options.optimizable = options.probe_position_options.optimizable = False
+
+
+def _options(settings: PtyChiSettings, seed: int, n_positions: int):
+    ready_torchvision()
+    from ptychi import api
+
+    options: Any = api.LSQMLOptions()
+    same_model(options, settings.epochs, -(-n_positions // settings.batches), seed)
+    r, o = options.reconstructor_options, options.object_options
+    r.noise_model = api.NoiseModels[settings.noise_model.upper()]
+    r.momentum_acceleration_gain = settings.momentum if settings.batching == "compact" else 0.0
+    r.rescale_probe_intensity_in_first_epoch = False
+    r.batching_mode = api.BatchingModes[settings.batching.upper()]
     o.optimal_step_size_scaler = settings.step
     if settings.tv:
         o.total_variation.enabled, o.total_variation.weight = True, settings.tv
     if settings.decay < 1:
         o.optimization_plan.step_size_scheduler_class = "ExponentialLR"
         o.optimization_plan.step_size_scheduler_options = {"gamma": settings.decay}
-    probe, places = options.probe_options, options.probe_position_options
-    probe.optimizable = places.optimizable = False
     if isinstance(settings, RefiningSettings):
+        probe, places = options.probe_options, options.probe_position_options
         probe.optimizable, places.optimizable = settings.free_probe, settings.free_positions
         places.step_size = settings.position_step
         probe.optimization_plan.start = places.optimization_plan.start = round(settings.free_from * settings.epochs)
     return options
 
 
-def _task(options, scan: Scan, start: NDArray[np.complex64]):
+def task_of(options: Any, scan: Scan, start: NDArray[np.complex64]) -> Any:
+    """Return pty-chi's task for a scan.
+
+    Parameters
+    ----------
+    options
+        Of one of its reconstructors.
+    scan
+    start : (rows, columns) complex64
+        First object.
+    """
     import torch
     from ptychi.api.task import PtychographyTask
 

@@ -17,6 +17,7 @@ from studylib.arms.map import Map, MapFromPinn
 from studylib.arms.map_refining import MapRefining
 from studylib.arms.networks import Baseline, FineTuned, PtychoPINN
 from studylib.arms.ptychi import PtyChi, PtyChiFromPinn, PtyChiRefining
+from studylib.arms.ptychi_prior import PtyChiDeepPrior
 from studylib.arms.unrolled import Unrolled
 from studylib.design import Seeds, StudyDesign
 from studylib.errors import InputError
@@ -26,7 +27,7 @@ from studylib.scan import Scan
 
 BUILT_IN: tuple[Arm, ...] = (
     PtychoPINN(), Baseline(), PtyChi(), Map(), Unrolled(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
-    PtyChiRefining(), MapRefining(),
+    PtyChiRefining(), MapRefining(), PtyChiDeepPrior(),
 )  # fmt: skip
 USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""

@@ -87,7 +87,7 @@ def test_of_a_run_that_leaves_its_optimum_the_best_epoch_is_kept(scan, monkeypat
 
         told.run = run
         told.get_data_to_cpu = lambda *_, **__: np.full((1, *scan.shape), told.done, np.complex64)
-        monkeypatch.setattr(ptychi, "_task", lambda *_: told)
+        monkeypatch.setattr(ptychi, "task_of", lambda *_: told)
         settings = ptychi.PtyChiSettings(epochs=len(losses), batching=batching)
         return ptychi.PtyChi().reconstruct(scan, settings, Seeds()).object[0, 0].real
 
