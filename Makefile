@@ -36,7 +36,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: plan planning fuzz help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster lint clean-hub
+.PHONY: plan planning fuzz help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster docs lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -185,6 +185,10 @@ record: $(VENV)/ready  ## append the run of HUB to docs/fix_plan.md
 
 mapped-tests: $(VENV)/ready  ## run the mapped tests, logs and counts into HUB
 	$(BIN)/python -m studylib mapped-tests --hub "$(HUB)"
+
+docs: $(VENV)/ready  ## the documentation as a site: docs/_build/html/index.html
+	$(BIN)/python -m sphinx -W --keep-going --quiet docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
 
 lint: $(VENV)/ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib

@@ -73,7 +73,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "default in the published study of leaves under the zone plate (`--response` and `--like` name another). It",
         "gives the least dose that is enough for each arm and overlap, the number of positions for the field, the",
         "seconds of exposure, measuring and computing, and says what it extrapolates. The notebook",
-        "[08_plan](../notebooks/08_plan.ipynb) draws it.",
+        "`notebooks/08_plan.ipynb` draws it.",
         "",
         "The object of the base stands for its kind: its power spectrum is used, and how much light it lets through.",
         "Without one, take a built-in object that is like it (`--sample`, [pictures](samples.md)). The scan is the",

@@ -1,4 +1,4 @@
-"""Ptychography dose-overlap study: simulation, arms, comparison and evidence."""
+"""Ptychography study of dose and overlap: simulation, reconstruction arms, comparison and evidence."""
 
 import os
 

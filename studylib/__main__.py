@@ -1,4 +1,4 @@
-"""python -m studylib."""
+"""Run the command line: python -m studylib."""
 
 import sys
 

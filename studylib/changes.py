@@ -15,27 +15,33 @@ from studylib.design import Frozen, StudyDesign
 from studylib.errors import InputError
 
 EXAMPLE = "give map.tv=0.4, or a TOML file with a table [map] and a line tv = 0.4"
+"""Remedy in error messages."""
 FIXED = ("study", "profile", "replicate", "arms", "doses", "views", "splits")
-"""Fields of the design that the plan of a run sets, not a change."""
+"""Fields of the design that belong to the plan of a run, and that a change therefore cannot set."""
 
 Changes = dict[str, Any]
-"""By dotted name, such as `map.tv` or `sample.scan_step`."""
+"""Values by dotted name, such as `map.tv` or `sample.scan_step`."""
 
 
 def read_changes(words: Iterable[str] = (), file: str | Path = "") -> Changes:
-    """Return the changes of a file, and over them those of the command line.
+    """Return the changes from a file and from the command line; the command line takes precedence.
 
     Parameters
     ----------
     words
-        `name=value`; the value is JSON (`0.4`, `true`, `[1, 2]`), anything else is text.
+        Words `name=value`. A value that is JSON (`0.4`, `true`, `[1, 2]`) is read as JSON, any other as text.
     file
-        TOML; empty for none.
+        TOML file; empty for none.
+
+    Returns
+    -------
+    Changes
+        Values by dotted name. The names are not checked here.
 
     Raises
     ------
     InputError
-        A word without `=`, or a file that cannot be read.
+        A word has no `=`, or the file cannot be read.
     """
     changes: Changes = {}
     if file:
@@ -56,7 +62,15 @@ def read_changes(words: Iterable[str] = (), file: str | Path = "") -> Changes:
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> Changes:
-    """Return nested tables under dotted names."""
+    """Return nested tables as one dictionary with dotted names.
+
+    Parameters
+    ----------
+    content
+        Nested tables of a TOML file.
+    above
+        Dotted name of the table that holds `content`, with a final dot.
+    """
     flat: Changes = {}
     for name, value in content.items():
         flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
@@ -64,25 +78,39 @@ def _flat(content: Mapping[str, Any], above: str = "") -> Changes:
 
 
 def words_of(changes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return changes as words of a command line."""
+    """Return changes as words `name=value` of a command line, with values in JSON."""
     return tuple(f"{name}={json.dumps(value)}" for name, value in changes.items())
 
 
 def changed(design: StudyDesign, changes: Mapping[str, Any]) -> StudyDesign:
-    """Return the design with changes of the arms' settings (`map.tv`) and of its own (`sample.scan_step`).
+    """Return the design with changed settings.
+
+    Parameters
+    ----------
+    design
+        Design of the profile.
+    changes
+        By dotted name: a setting of an arm (`map.tv`), or one of the design itself (`sample.scan_step`).
+
+    Returns
+    -------
+    StudyDesign
+        A new design. Every value is validated, the settings of the arms too.
 
     Raises
     ------
     InputError
-        A name that no arm and no part of the design has, or a value that is not accepted.
+        No arm and no part of the design has that name, or the value is not accepted.
     """
     content = design.model_dump(mode="json")
     for name, value in changes.items():
         part, _, setting = name.partition(".")
         if part in arms():
+            # A setting of an arm may be nested; its first part must be a field of the arm's settings.
             _known(name, setting.partition(".")[0], arm(part).settings.model_fields)
             _put(content["arms"].setdefault(part, {}), setting, value)
         elif setting:
+            # Only parts of the design that are models themselves, such as `sample` and `seeds`, have settings.
             own = getattr(design, part, None) if part not in FIXED else None
             _known(name, setting, type(own).model_fields if isinstance(own, Frozen) else {})
             content[part][setting] = value
@@ -98,21 +126,32 @@ def changed(design: StudyDesign, changes: Mapping[str, Any]) -> StudyDesign:
 
 
 def validated(content: Any) -> StudyDesign:
-    """Return the design of plain values, the settings of its arms checked too.
+    """Return a design from plain values, and check the settings of its arms too.
 
     Raises
     ------
     pydantic.ValidationError
-        A field that there is not, or a value that is not accepted.
+        A field does not exist, or a value is not accepted.
     """
     design = StudyDesign.model_validate(content)
     for key, own in design.arms.items():
+        # The design stores the settings as a dictionary; only the model of the arm can check them.
         arm(key).settings(**own)
     return design
 
 
 def _put(content: dict[str, Any], name: str, value: Any) -> None:
-    """Set a value of a nested dictionary by its dotted name."""
+    """Set a value in a nested dictionary by its dotted name.
+
+    Parameters
+    ----------
+    content
+        Dictionary that is changed; missing levels are added.
+    name
+        Dotted name below `content`.
+    value
+        Plain value.
+    """
     first, _, rest = name.partition(".")
     if rest:
         _put(content.setdefault(first, {}), rest, value)
@@ -121,6 +160,22 @@ def _put(content: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _known(name: str, setting: str, allowed: Iterable[str]) -> None:
+    """Check that a setting exists.
+
+    Parameters
+    ----------
+    name
+        Full dotted name, for the message.
+    setting
+        The part of the name that is checked.
+    allowed
+        Names that exist.
+
+    Raises
+    ------
+    InputError
+        The setting does not exist.
+    """
     if setting not in allowed:
         known = sorted(allowed)
         expected = f"one of {', '.join(known)}" if known else f"an arm ({', '.join(arms())}), sample.… or seeds.…"

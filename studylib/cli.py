@@ -15,11 +15,11 @@ from studylib.ending import check_folder, ended
 from studylib.errors import InputError
 
 UNFIT = 3
-"""Exit status of a run that finished, with arms that did not learn."""
+"""Exit status of a run that finished, but in which an arm did not learn."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Bad usage is one line and exit status 2, like every other bad input."""
+    """Parser that reports bad usage in one line and with exit status 2, like all other bad input."""
 
     def error(self, message: str):
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
@@ -27,13 +27,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _cores(text: str) -> int:
+    """Return the number of cores from an option; argparse reports any text that is not a positive whole number."""
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 up; leave it out to use all")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser."""
+    """Return the parser of all commands."""
     top = _Parser(prog="python -m studylib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     dense = commands.add_parser("dense", help="run every stage for one dose and view")
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         ("mapped-tests", "run the mapped tests and keep their logs in the hub"),
     ):
         commands.add_parser(name, help=text).add_argument("--hub", required=True)
+    # The two modules keep a command's options beside its function.
     scan_commands.add(commands)
     plan_command.add(commands)
     index = commands.add_parser("index", help="write index.html over the hubs of a folder")
@@ -76,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _common(command: argparse.ArgumentParser) -> None:
-    """Add what a run of one condition and a study of many have in common."""
+    """Add the options that a run of one condition and a study of many conditions share."""
     command.add_argument("--hub", required=True, help="folder of the run")
     command.add_argument("--profile", default="laptop", help="smoke, laptop or full")
     command.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
@@ -97,14 +99,25 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return 0, 1 for a failed stage, 2 for bad input, 3 when an arm did not learn.
+    """Run a command and return its exit status.
 
-    128 and the number of a signal when one ended it; that of a broken pipe too, where nobody reads on.
+    Parameters
+    ----------
+    arguments
+        Words of the command line; those of the process when None.
+
+    Returns
+    -------
+    int
+        0 for success, 1 for a failed stage or a failed check, 2 for bad input, 3 when an arm did not learn. When a
+        signal ended the command, the status is 128 plus the number of the signal. A broken pipe, whose reader has gone,
+        counts as such a signal.
     """
     options = parser().parse_args(arguments)
     try:
         check_folder()
         status = COMMANDS[options.command](options)
+        # A broken pipe must raise its error here, not when Python ends.
         sys.stdout.flush()
         return status
     except (Exception, KeyboardInterrupt) as error:
@@ -112,6 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _dense(options: argparse.Namespace) -> int:
+    """Run or prepare all stages of one condition."""
     from studylib.run.parameters import Run
     from studylib.run.study import Study
 
@@ -123,6 +137,7 @@ def _dense(options: argparse.Namespace) -> int:
 
 
 def _response(options: argparse.Namespace) -> int:
+    """Run or prepare all stages of a study of many conditions."""
     from studylib.run.study import Study
 
     if options.data:
@@ -136,7 +151,10 @@ def _response(options: argparse.Namespace) -> int:
 
 
 def _measured(options: argparse.Namespace) -> int:
-    """Run a study of a measured scan: its NPZ is the base, its object and probe are what is measured."""
+    """Run a study of a measured scan.
+
+    The scan is converted to an NPZ that takes the place of a base; its object and probe have the kind "measured".
+    """
     import tempfile
 
     from studylib.design import MEASURED
@@ -146,6 +164,7 @@ def _measured(options: argparse.Namespace) -> int:
     if options.base:
         raise InputError("base", options.base, "none beside a measured scan", "give --base or --data")
     shared = _shared(options)
+    # The hub gets a copy of the NPZ, so that the temporary one can go when the run has ended.
     with tempfile.TemporaryDirectory() as folder:
         base, doses = measured.as_base([Path(name) for name in options.data], Path(folder), options.doses)
         options.base = str(base)
@@ -157,7 +176,7 @@ def _measured(options: argparse.Namespace) -> int:
 
 
 def _shared(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters that a run of one condition and a study of many have in common."""
+    """Return the parameters that a run of one condition and a study of many conditions share."""
     from studylib.changes import read_changes
 
     given = {name: getattr(options, name) for name in ("profile", "backend", "arms", "select")}
@@ -165,19 +184,44 @@ def _shared(options: argparse.Namespace) -> dict[str, Any]:
     if options.base:
         from studylib.samples import load_base
 
+        # The base is read once here, so that a bad one is refused before anything is written.
         load_base(options.base)
         given |= _base(Path(options.base), options.base)
     return given
 
 
 def _base(path: Path, name: str) -> dict[str, str]:
-    """Return what a plan keeps of a base."""
+    """Return what a plan keeps of a base: its name and its SHA-256.
+
+    Parameters
+    ----------
+    path
+        File to hash.
+    name
+        File name that the user gave; its folder is left out.
+    """
     from studylib.run.provenance import sha256
 
     return {"base_name": Path(name).name, "base_sha256": sha256(path)}
 
 
 def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
+    """Execute, prepare or list the stages of a study, as the options say.
+
+    Parameters
+    ----------
+    options
+        Parsed options of the command.
+    study
+        The study, with one condition or many.
+    words
+        Words of the command line that give the same study, for the list of commands.
+
+    Returns
+    -------
+    int
+        Exit status: `UNFIT` when an arm did not learn, otherwise 0.
+    """
     from studylib.run import engine, preparation
     from studylib.run.hub import Hub
 
@@ -197,6 +241,13 @@ def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
 
 
 def _existing(path: str):
+    """Return the hub of a folder.
+
+    Raises
+    ------
+    InputError
+        The folder is not a hub with a plan.
+    """
     from studylib.run.hub import Hub
 
     hub = Hub(Path(path))
@@ -206,6 +257,7 @@ def _existing(path: str):
 
 
 def _verify(options: argparse.Namespace) -> int:
+    """Verify every hub of a study, print the problems, and return 1 when there are any."""
     from studylib.evidence.verify import verify, verify_shared
     from studylib.run.hub import Hub
     from studylib.run.study import STUDY, hubs, study_of
@@ -218,6 +270,7 @@ def _verify(options: argparse.Namespace) -> int:
     checks, problems, conditions = 0, list[str](), study.conditions()
     for hub in hubs(root, study):
         folder = root.relative(hub.root)
+        # Only a condition has evidence; other hubs hold what conditions share.
         outcome = (verify if folder in conditions else verify_shared)(hub)
         checks += outcome.checks
         problems += [problem if folder == "." else f"{folder}: {problem}" for problem in outcome.problems]
@@ -226,6 +279,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
+    """Delete what a run made, and print which files of others are left."""
     from studylib.run.hub import Hub
     from studylib.run.preparation import clean_hub
 
@@ -236,6 +290,7 @@ def _clean(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
+    """Append a verified run to docs/fix_plan.md, and print its row."""
     from studylib.evidence.record import append_attempt
     from studylib.run.provenance import ROOT
 
@@ -244,12 +299,14 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _mapped_tests(options: argparse.Namespace) -> int:
+    """Run the mapped tests for a hub."""
     from studylib.run.mapped_tests import run_mapped_tests
 
     return run_mapped_tests(_existing(options.hub))
 
 
 def _index(options: argparse.Namespace) -> int:
+    """Write the index of all runs in a folder."""
     from studylib.evidence import index
 
     if not Path(options.folder).is_dir():
@@ -259,6 +316,7 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
+    """Print the JSON Schema of a file of the evidence."""
     import json
 
     from studylib.evidence.response_schema import Response
@@ -281,3 +339,4 @@ COMMANDS = {
     **scan_commands.COMMANDS,
     **plan_command.COMMANDS,
 }
+"""Function of each command, by name."""

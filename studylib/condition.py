@@ -1,4 +1,4 @@
-"""From a sample, a dose and a view to the scans of a condition: arrays, no files."""
+"""From a sample, a dose and a view to the simulated scans of a condition, as arrays; no file is read or written."""
 
 from __future__ import annotations
 
@@ -28,25 +28,32 @@ def simulate_halves(
     dose
         Photons per pattern, mean over both halves.
     seed
-        Of positions and photons.
+        Seed of positions and photons; the dose enters too.
     disturbed
-        What is wrong with the experiment, or with what is told of it.
+        Name of a disturbance; none for an experiment that is what the arms assume.
 
     Returns
     -------
-    By split; each with the counts of a second exposure that no arm is fitted to
+    dict of Scan by split
+        Each with the held counts of a second exposure, to which no arm is fitted.
+
+    Raises
+    ------
+    InputError
+        The object is too small for two halves, or a pixel has more counts than float32 amplitudes hold exactly.
     """
     n_pixels, shape, wrong = source.probe.shape[0], source.object.shape, DISTURBANCES[disturbed]
     generator = np.random.default_rng([seed, dose])
     positions = simulate.scan_positions(shape, n_pixels, settings, generator)
     halves = simulate.split_along_y(positions, shape[0], n_pixels)
-    used = positions[np.concatenate([halves[s] for s in SPLITS])]
+    used = positions[np.concatenate([halves[s] for s in SPLITS])]  # without the guard band
     probe = simulate.scale_probe(source.object, source.probe, used, dose)
     scale = simulate.intensity_scale(dose, n_pixels)
     scans = {}
     for number, split in enumerate(SPLITS, start=1):
         where = positions[halves[split]]
         diffraction = simulate.count_photons(source.object, probe, where, scale, generator, expected=wrong.expected)
+        # A random stream of its own, so that the held counts do not depend on how the first were drawn.
         second = np.random.default_rng([seed, dose, number])
         held = simulate.hold_counts(source.object, probe, where, HELD_SHARE, second, wrong.expected)
         metadata = {
@@ -66,21 +73,29 @@ def thin_to_view(scan: Scan, view: str, seed: int, s_img: float = 1.0) -> tuple[
     Parameters
     ----------
     scan
-        All positions.
+        Scan of all positions.
     view
-        dense or sparse.
+        Name of the view: dense or sparse.
     seed
-        Of the order in which positions are considered.
+        Seed of the order in which positions are considered.
     s_img
-        Share of the thinned positions that is kept.
+        Fraction of the thinned positions that is kept.
 
     Returns
     -------
-    The thinned scan, and the indices of its positions in the whole one
+    thinned : Scan
+        The scan at the positions that are kept.
+    keep : (kept,) int
+        Indices of these positions in `scan`.
+
+    Raises
+    ------
+    InputError
+        The mean spacing of the scan is already wider than that of the view.
     """
     spacing = overlap.target_spacing(VIEWS[view], probe_diameter(scan.probe))
     keep = overlap.thin(scan.positions, spacing, seed)
-    if s_img < 1:
+    if s_img < 1:  # each position is kept with this probability
         keep = keep[np.random.default_rng(seed).random(len(keep)) < s_img]
     metadata = scan.metadata | {"view": view, "overlap": VIEWS[view], "s_img": s_img}
     return replace(scan.take(keep), metadata=metadata), keep

@@ -1,4 +1,4 @@
-"""What a measured scan is good for: counts, dead and hot pixels, positions, overlap, fluence, and what is missing."""
+"""Assess a measured scan: counts, dead and hot pixels, positions, overlap, fluence, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from studylib.measured import Measured, are_whole
 from studylib.probes import probe_diameter, spill
 
 FAINT = (0.05, 3.0)
-"""Mean counts of the pixels whose dispersion is told: few enough that the object's own variation does not hide it."""
+"""Range of mean counts per pattern of the "faint" pixels, whose dispersion is reported. Their counts are so few that
+photon noise, and not the object's own variation, dominates their variance."""
 UNDERDISPERSED = 0.8
 """Variance over mean below which counts were smoothed, averaged or rescaled; Poisson counts have at least 1."""
 HOT, DEAD = 20.0, 5.0
-"""Times the median of its neighbours, and counts of those in the whole scan, that make a pixel hot, or dead at 0."""
+"""A pixel is hot when its total exceeds `HOT` times the median of its neighbours plus one count per pattern. It is dead
+when its total is 0 although the median of its neighbours is at least `DEAD` counts, over the whole scan."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the patterns hold.
+    """Statistics of the patterns of a scan.
 
     Attributes
     ----------
     mean, least, most
-        Counts a pattern.
+        Mean, smallest and largest number of counts per pattern.
     brightest
         Largest count of a pixel.
     whole
-        All counts are whole numbers.
+        Whether all counts are whole numbers.
     step
-        Greatest common divisor of a sample of them, 1 for raw counts.
+        Greatest common divisor of a sample of the counts; 1 for raw counts.
     dispersion
-        Median of variance over mean of the faint pixels; None where no pixel is faint.
+        Median of variance over mean of the faint pixels; None where there are too few such pixels or patterns.
     total : (rows, columns) float64
-        Sum over the patterns.
-    dead, hot : (some, 2)
-        Rows and columns.
+        Sum of the counts over all patterns.
+    dead, hot : (pixels, 2) int
+        Row and column of each such pixel.
     """
 
     mean: float
@@ -59,9 +61,9 @@ class Counts:
     hot: NDArray[np.intp]
 
     def not_raw(self) -> str:
-        """Return in words why the counts cannot be thinned exactly, or nothing.
+        """Return in words why the counts cannot be thinned exactly; empty when they can.
 
-        Thinned binomially, Poisson counts are what a shorter exposure would have counted; other numbers are not.
+        Binomial thinning turns Poisson counts into those of a shorter exposure. It does not do so for other numbers.
         """
         if not self.whole:
             return "counts are no whole numbers: they were corrected, averaged or scaled"
@@ -76,12 +78,17 @@ class Counts:
 
 
 def count(scan: Measured) -> Counts:
-    """Go over all patterns once, some at a time.
+    """Compute the statistics in one pass over all patterns, some at a time.
 
     Parameters
     ----------
     scan
-        With patterns.
+        A scan with patterns. Pixels outside its mask are left out of all numbers except `total`.
+
+    Returns
+    -------
+    Counts
+        Dispersion is None with fewer than 20 faint pixels, or with 20 patterns or fewer.
     """
     assert scan.patterns is not None
     shape = scan.patterns.shape[1:]
@@ -89,16 +96,18 @@ def count(scan: Measured) -> Counts:
     sums: list[NDArray] = []
     brightest, whole, step = 0.0, True, 0
     good = np.ones(shape, dtype=bool) if scan.mask is None else scan.mask
-    for block in scan.blocks():
+    for block in scan.blocks():  # block: (some patterns, rows, columns)
         total += block.sum(axis=0)
         squares += (block**2).sum(axis=0)
         sums.append((block * good).sum(axis=(1, 2)))
-        seen = block[:, good]
+        seen = block[:, good]  # (some patterns, trusted pixels)
         brightest = max(brightest, float(seen.max(initial=0)))
         whole = whole and are_whole(seen)
+        # The first pattern of each block is the sample from which the common divisor is taken.
         step = int(np.gcd.reduce(np.rint(seen[0]).astype(np.int64), initial=step)) if len(seen) else step
     n, each = scan.patterns.shape[0], np.concatenate(sums)
     mean = total / n
+    # Unbiased variance over the patterns, for every pixel.
     variance = (squares - n * mean**2) / max(n - 1, 1)
     faint = good & (mean > FAINT[0]) & (mean < FAINT[1])
     around = median_filter(np.where(good, total, 0), size=5)
@@ -110,13 +119,19 @@ def count(scan: Measured) -> Counts:
 
 
 def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
-    """Return what there is to say of a scan, in words by name; `notes` are whole sentences.
+    """Return a description of a scan.
 
     Parameters
     ----------
     scan
+        The scan; any part of it may be missing.
     counts
-        Of `count`; None where the scan has no patterns.
+        Result of `count`; None where the scan has no patterns.
+
+    Returns
+    -------
+    dict
+        Text by name. The entry `notes` is a list of whole sentences: doubts, and how to add what is missing.
     """
     told: dict[str, Any] = {"file": scan.name, "format": scan.format}
     notes = list(scan.remarks)
@@ -153,7 +168,7 @@ def describe(scan: Measured, counts: Counts | None) -> dict[str, Any]:
 
 
 def _geometry(scan: Measured) -> dict[str, str]:
-    """Return positions, probe, overlap, fluence and units."""
+    """Return positions, probe, overlap, fluence and units in words, as far as they are known."""
     told = {}
     if scan.energy_ev:
         told["energy"] = f"{scan.energy_ev / 1e3:.4g} keV (wavelength {scan.wavelength_m * 1e9:.4g} nm)"  # type: ignore[operator]
@@ -165,6 +180,7 @@ def _geometry(scan: Measured) -> dict[str, str]:
         told["object pixel"] = f"{scan.pixel_m * 1e9:.4g} nm"
     places = scan.places
     if places is not None:
+        # (positions, 2): x along columns, y along rows
         (x, y), (width, height) = places.min(axis=0), np.ptp(places, axis=0)
         told["positions"] = f"{len(places)} in {width:.1f} x {height:.1f} px, from x {x:.1f}, y {y:.1f}"
     if scan.spacing:
@@ -178,12 +194,20 @@ def _geometry(scan: Measured) -> dict[str, str]:
         if scan.spacing:
             told["overlap"] = f"{1 - scan.spacing / diameter:.2f} (1 - spacing / diameter)"
     if scan.spacing and scan.patterns is not None:
+        # The first 256 patterns give the mean, so that a large scan need not be read again.
         some = scan.counts(slice(0, 256)).sum(axis=(1, 2)).mean()
         told["fluence"] = f"{some / scan.spacing**2:.4g} photons per object pixel, all patterns together"
     return told
 
 
 def _pixels(where: NDArray[np.intp]) -> str:
+    """Return the number of some pixels and the first five of them in words.
+
+    Parameters
+    ----------
+    where : (pixels, 2) int
+        Row and column of each pixel.
+    """
     if not len(where):
         return "none"
     shown = ", ".join(f"({r}, {c})" for r, c in where[:5].tolist())
@@ -191,7 +215,24 @@ def _pixels(where: NDArray[np.intp]) -> str:
 
 
 def orientation(scan: Measured) -> dict[str, str]:
-    """Return which orientation explains the patterns: its class, and with a known probe the very one."""
+    """Return which orientation of the detector explains the patterns.
+
+    Parameters
+    ----------
+    scan
+        A scan with patterns and positions.
+
+    Returns
+    -------
+    dict
+        Text by name. The deflections of the patterns give a class of four orientations. With a known
+        probe, short reconstructions give one of all sixteen.
+
+    Raises
+    ------
+    InputError
+        Patterns or positions are missing, or patterns are not square.
+    """
     found = orientations.without_probe(scan)
     told = {"orientation class": "not clear: the deflections of the patterns are noise, or sampled too coarsely"}
     if found.clear:
@@ -200,6 +241,7 @@ def orientation(scan: Measured) -> dict[str, str]:
     if scan.probe is not None:
         tried = orientations.with_probe(scan)
         behind = tried[1].loss - tried[0].loss
+        # The likelihood of the counts that were not fitted must prefer the best one by three standard errors.
         clear = behind > 3 * tried[1].standard_error
         told["orientation"] = (
             f"{tried[0].orientation}{'' if clear else ' (not clear)'}: {tried[1].orientation} is {behind:.3g} "
@@ -211,7 +253,22 @@ def orientation(scan: Measured) -> dict[str, str]:
 
 
 def plot(scan: Measured, path: Path, counts: Counts | None) -> Path:
-    """Write the overview as PNG."""
+    """Write the figure of `overview` as PNG.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    path
+        File to write.
+    counts
+        Result of `count`; None where the scan has no patterns.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     from studylib.io.files import write_with
 
     figure = overview(scan, counts)
@@ -219,7 +276,15 @@ def plot(scan: Measured, path: Path, counts: Counts | None) -> Path:
 
 
 def overview(scan: Measured, counts: Counts | None) -> Figure:
-    """Draw positions in their order, the mean pattern and the probe, as far as they are there; parameters as before."""
+    """Draw the positions in their order, the mean pattern and the probe, as far as they are known.
+
+    Parameters
+    ----------
+    scan
+        The scan; positions are drawn as x and y in object pixels.
+    counts
+        Result of `count`; None where the scan has no patterns.
+    """
     from matplotlib.colors import LogNorm
 
     figure = Figure(figsize=(12, 4), dpi=110, layout="constrained")
@@ -233,6 +298,7 @@ def overview(scan: Measured, counts: Counts | None) -> Figure:
     if scan.patterns is not None and counts is not None:
         total = counts.total / scan.patterns.shape[0]
         total = total if scan.mask is None else np.where(scan.mask, total, np.nan)
+        # A logarithmic scale needs a positive lower end, even for a scan without counts.
         low = max(float(np.nanmin(np.where(total > 0, total, np.nan))), 1e-3) if np.nanmax(total) > 0 else 1e-3
         shown = mean.imshow(total, norm=LogNorm(low, max(float(np.nanmax(total)), 2 * low)), cmap="magma")
         figure.colorbar(shown, ax=mean, label="counts")

@@ -1,8 +1,8 @@
-"""What may be wrong with an experiment, or with what is told of it: disturbances of a simulated scan. Arrays only.
+"""Disturbances of a simulated scan: the experiment, or its description, differs from what the arms assume.
 
-Some change what is counted (background, a second mode, a finer object), others what the arms are told (probe,
-positions). The truth that images are scored against stays as it is, and so do object and seeds: a disturbed condition
-is compared with the undisturbed one.
+Some disturbances change the counts (background, second mode, finer object). Others change what the arms are given
+(probe, positions). The truth with which images are compared stays the same, and so do object and seeds. So a disturbed
+condition can be compared with the undisturbed one. This module works on arrays only.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from studylib.physics.windows import nearest_pixels, window_corners
 from studylib.scan import Scan
 
 DEFOCUS = 0.56
-"""Quadratic phase at the rim of the zone plate's pupil, rad at N = 64: 5 % of its defocus."""
+"""Added quadratic phase at the rim of the zone plate's pupil for N = 64, rad: 5 % of its defocus."""
 PUPIL = 0.42
-"""Radius of that pupil, as a share of the detector's half width."""
+"""Radius of that pupil, as a fraction of the half width of the detector."""
 PROBE_NOISE = 0.1
-"""Norm of the noise of a probe, as a share of the probe's."""
+"""Norm of the noise of a probe, as a fraction of the norm of the probe."""
 BACKGROUND = 0.05
-"""Photons of an even background, as a share of the dose."""
+"""Photons of a uniform background, as a fraction of the photons in the probe."""
 SECOND_MODE = 0.2
 """Share of the photons in a second coherent mode."""
 
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One thing that is wrong.
+    """One disturbance of an experiment.
 
     Attributes
     ----------
     words
-        In a table.
+        Description in tables; empty for the undisturbed experiment.
     expected
-        What is counted.
+        Yields the expected patterns from which photons are drawn, like `studylib.physics.forward.expected_counts`.
     told
-        From the scan as it was and a source of randomness to the scan that arms are given.
+        Takes the true scan and a random generator, and returns the scan that the arms are given.
     """
 
     words: str
@@ -50,8 +50,9 @@ class Disturbance:
 
 
 def _defocused(scan: Scan, generator: np.random.Generator) -> Scan:
-    """Return the scan with a probe that is told with 5 % more of a zone plate's defocus."""
+    """Return the scan with a probe that has 5 % more defocus than the one of the simulation; nothing is random."""
     n = scan.n_pixels
+    # Square of the radius in the pupil plane, in units of the pupil's radius, in the order of `numpy.fft.fft2`.
     frequency = np.fft.fftfreq(n) * 2 / PUPIL
     radius = np.add.outer(frequency**2, frequency**2)
     spectrum = np.fft.fft2(scan.probe.astype(np.complex128)) * np.exp(1j * DEFOCUS * n / 64 * radius)
@@ -59,8 +60,8 @@ def _defocused(scan: Scan, generator: np.random.Generator) -> Scan:
 
 
 def _noisy(scan: Scan, generator: np.random.Generator) -> Scan:
-    """Return the scan with a probe that is told with noise, as strong everywhere in the window."""
-    noise = generator.normal(size=(2, *scan.probe.shape))
+    """Return the scan with white complex noise added to its probe; the norm of the probe stays the same."""
+    noise = generator.normal(size=(2, *scan.probe.shape))  # (real and imaginary part, row, column)
     wave = noise[0] + 1j * noise[1]
     wave *= PROBE_NOISE * np.linalg.norm(scan.probe) / np.linalg.norm(wave)
     probe = scan.probe + wave
@@ -68,23 +69,49 @@ def _noisy(scan: Scan, generator: np.random.Generator) -> Scan:
 
 
 def _misplaced(scan: Scan, generator: np.random.Generator, pixels: float) -> Scan:
-    """Return the scan with positions that are told wrong, by so many pixels (standard deviation along each axis)."""
+    """Return the scan with wrong positions.
+
+    Parameters
+    ----------
+    scan
+        The true scan.
+    generator
+        Source of the errors.
+    pixels
+        Standard deviation of the error along each axis, object pixels.
+
+    Returns
+    -------
+    Scan
+        Its windows still lie inside the object.
+    """
     wrong = scan.positions + generator.normal(0, pixels, scan.positions.shape)
     half = scan.n_pixels / 2
     return replace(scan, positions=np.clip(wrong, half, np.array(scan.shape[::-1]) - half))
 
 
 def _with_background(image: NDArray, probe: NDArray, positions: NDArray, batch: int = 256) -> Iterator[NDArray]:
-    """Yield expected patterns with an even background, a share of the photons in the probe."""
+    """Yield expected patterns with a uniform background; parameters as for `expected_counts`."""
+    # Photons per pixel: a fraction of the photons in the probe, spread over the whole detector.
     even = BACKGROUND * float(np.sum(np.abs(probe.astype(np.complex128)) ** 2)) / probe.size
     for expected in expected_counts(image, probe, positions, batch):
         yield expected + even
 
 
 def second_mode(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Return a mode that is orthogonal to a probe and as strong, as a source has that is wider than it is coherent.
+    """Return a second mode that is orthogonal to a probe and has the same norm.
 
-    It is the probe times the distance along x, with what it shares with the probe taken off.
+    A source that is wider than its coherence length has such modes. This one is the probe times the distance along x,
+    less its projection on the probe.
+
+    Parameters
+    ----------
+    probe : (N, N) complex64
+        First mode.
+
+    Returns
+    -------
+    (N, N) complex64, in the unit of `probe`
     """
     wave = probe.astype(np.complex128) * (np.arange(probe.shape[1]) - probe.shape[1] / 2)
     wave -= probe * np.vdot(probe, wave) / np.vdot(probe, probe)
@@ -92,33 +119,38 @@ def second_mode(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
 
 
 def _of_two_modes(image: NDArray, probe: NDArray, positions: NDArray, batch: int = 256) -> Iterator[NDArray]:
-    """Yield expected patterns of two modes that do not interfere."""
+    """Yield expected patterns of two modes that do not interfere; parameters as for `expected_counts`."""
+    # The patterns of the modes add up as intensities.
     modes = (expected_counts(image, mode, positions, batch) for mode in (probe, second_mode(probe)))
     for first, second in zip(*modes, strict=True):
         yield (1 - SECOND_MODE) * first + SECOND_MODE * second
 
 
 def _of_squares(image: NDArray, probe: NDArray, positions: NDArray, batch: int = 256) -> Iterator[NDArray]:
-    """Yield expected patterns of an object on half the pixel: each of its pixels is an even square.
+    """Yield expected patterns of an object that is sampled twice as finely.
 
-    The exit wave is sampled twice as finely, so that it reaches twice as far on the detector as the detector is wide;
-    what falls beside it is not counted. The mean over a square is the pixel of the truth.
+    Every object pixel becomes a uniform square of 2 x 2 points, so the mean over a square is the pixel of the truth.
+    The exit wave is sampled twice as finely too. So its pattern is twice as wide as the detector, and the photons that
+    miss the detector are not counted. Parameters as for `expected_counts`.
     """
     n = probe.shape[0]
     fine, squares = _twice_as_fine(probe), np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+    # (first row, first column, row, column): a view of every window, nothing is copied
     views = np.lib.stride_tricks.sliding_window_view(squares, (2 * n, 2 * n))
     for start in range(0, len(positions), batch):
         some = positions[start : start + batch]
         corners = 2 * window_corners(some, n, image.shape)
-        # The points of a square lie a quarter of its side to either side of its centre.
+        # A square's points lie a quarter of its side from its centre, which is half a fine pixel.
         waves = shifted_probes(fine, 2 * nearest_pixels(some)[1] + 0.5) * views[corners[:, 0], corners[:, 1]]
+        # (position, row, column) of a detector twice as wide; the middle half of both axes is the real one.
         spectrum = np.fft.fftshift(np.fft.fft2(waves.astype(np.complex128), norm="ortho"), axes=(1, 2))
         yield np.abs(spectrum[:, n // 2 : n // 2 + n, n // 2 : n // 2 + n]) ** 2
 
 
 def _twice_as_fine(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Return a probe (N, N) at half the pixel, (2 N, 2 N), of the same photons; by zeros about its spectrum."""
+    """Return a probe (N, N) on pixels of half the side, (2N, 2N) complex64, with the same number of photons."""
     n = len(probe)
+    # Fourier interpolation: zeros around the spectrum. The factor 2 keeps the sum of squared moduli.
     spectrum = np.zeros((2 * n, 2 * n), np.complex128)
     inside = slice(n // 2, n // 2 + n)
     spectrum[inside, inside] = np.fft.fftshift(np.fft.fft2(probe.astype(np.complex128)))
@@ -135,4 +167,4 @@ DISTURBANCES: dict[str, Disturbance] = {
     "two-modes": Disturbance("20 % of the photons in a second mode", expected=_of_two_modes),
     "finer-object": Disturbance("object simulated at twice the sampling", expected=_of_squares),
 }
-"""By name."""
+"""Disturbances by name."""

@@ -1,4 +1,4 @@
-"""How a command ends: its words, and its exit status."""
+"""How a command ends: its last message and its exit status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from studylib.io.files import FULL
 
 
 def ended(error: BaseException) -> int:
-    """Say how a command ended, and return its exit status; a fault of ours has its traceback."""
+    """Print why a command ended early, and return its exit status.
+
+    Parameters
+    ----------
+    error
+        What ended the command. A signal prints nothing; only a fault of the study itself prints its traceback.
+
+    Returns
+    -------
+    int
+        That of the error for errors of the study, 128 plus the number of the signal for a signal, otherwise 1.
+    """
     if isinstance(error, StudyError):
         print(f"error: {error.args[0]}", file=sys.stderr)
         return error.exit_status
@@ -31,7 +42,13 @@ def ended(error: BaseException) -> int:
 
 
 def check_folder() -> None:
-    """Refuse to work in a folder that was removed."""
+    """Refuse to work in a folder that was removed.
+
+    Raises
+    ------
+    InputError
+        The current folder does not exist any more.
+    """
     try:
         os.getcwd()
     except FileNotFoundError:

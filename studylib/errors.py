@@ -1,4 +1,4 @@
-"""One error tree: what went wrong, what was expected, and the command that mends it."""
+"""The errors of the study: each says what was given, what was expected, and which command corrects it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 
 class StudyError(Exception):
-    """Base of every error that the study raises on purpose."""
+    """Base of all errors that the study raises on purpose."""
 
     exit_status = 1
 
@@ -17,13 +17,13 @@ class InputError(StudyError):
     Parameters
     ----------
     name
-        What was wrong: a parameter, a file, a member of an NPZ.
+        What is wrong: a parameter, a file, or a member of an NPZ.
     given
         The value that was given.
     expected
         What would have been accepted.
     remedy
-        The command or the action that mends it.
+        The command or the action that corrects it.
     """
 
     exit_status = 2

@@ -1,4 +1,4 @@
-"""Widgets of notebooks/explore.ipynb: choose a run, turn the dose, pick positions, compare profiles."""
+"""Widgets of notebooks/explore.ipynb: choose a run, change the dose, select positions, compare profiles."""
 
 from __future__ import annotations
 
@@ -27,11 +27,24 @@ from studylib.run.provenance import ROOT
 from studylib.scan import Scan
 
 MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
+"""Remedy in error messages."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A comparison that can be looked at."""
+    """A comparison that can be shown.
+
+    Attributes
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
+    """
 
     hub: Hub
     dose: int
@@ -40,7 +53,7 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """Return it in words."""
+        """Name of the comparison in the menu."""
         return f"{self.hub.root.name}: {self.dose} photons, {self.view}, {self.split}"
 
     def design(self) -> StudyDesign:
@@ -48,38 +61,44 @@ class Choice:
         return StudyDesign.model_validate(read_json(self.hub / "analysis/design.json", MAKE))
 
     def scan(self) -> Scan:
-        """Return the patterns."""
+        """Return the scan: patterns, probe and positions."""
         return dataset.load_scan(self.hub.phase_d(self.dose, self.view, self.split), MAKE)
 
     def truth(self) -> NDArray[np.complex64]:
-        """Return the true object, (rows, columns)."""
+        """Return the true object, (rows, columns) complex64, in the frame of the positions."""
         return dataset.load_truth(self.hub.phase_d(self.dose, self.view, self.split), MAKE)
 
     def phase(self) -> NDArray[np.float32]:
-        """Return the true phase in the scored box, unwrapped."""
+        """Return the true phase in the scored box, (rows, columns) float32, rad, unwrapped."""
         path = self.hub.comparison(self.dose, self.view, self.split) / "reconstructions.npz"
         return read_phase(path, MAKE)
 
     def images(self) -> dict[str, NDArray[np.complex64]]:
-        """Return truth and arms in the scanned box."""
+        """Return the truth and the images of all arms in the scored box, by name, (rows, columns) complex64."""
         path = self.hub.comparison(self.dose, self.view, self.split) / "reconstructions.npz"
         return read_images(path, MAKE)
 
 
 def choices(name: str = "") -> list[Choice]:
-    """Return every comparison below a folder, the newest run first; the scratch hub of the notebooks too.
+    """Return all comparisons below a folder, with the newest run first.
 
     Parameters
     ----------
     name
-        Folder of hubs; reports of the repository when empty.
+        Folder of hubs; empty for the reports of the repository. Its scratch hub, which the notebooks use, is included.
+
+    Returns
+    -------
+    list of Choice
+        At least one comparison.
 
     Raises
     ------
     InputError
-        There is none yet.
+        There is no comparison yet.
     """
     folder = Path(name).absolute() if name else ROOT / "reports"
+    # The set keeps the scratch hub from being listed twice.
     hubs = [Hub(path) for path in {*find(folder), folder / "scratch"} if (path / "analysis").is_dir()]
     hubs.sort(key=lambda hub: (hub / "analysis").stat().st_mtime, reverse=True)
     found = []
@@ -93,17 +112,24 @@ def choices(name: str = "") -> list[Choice]:
 
 
 def picker(found: list[Choice]) -> widgets.Dropdown:
-    """Return the control that chooses a comparison; its value is a Choice."""
+    """Return the menu of the comparisons; its value is a `Choice`."""
     options = [(choice.label, choice) for choice in found]
     return widgets.Dropdown(options=options, description="run", layout={"width": "32rem"})
 
 
 def arms(control: widgets.Dropdown) -> widgets.Widget:
-    """Return the picture of one arm beside the truth, with a choice of arm and quantity."""
+    """Return a widget that shows one arm beside the truth, with buttons for the arm and the quantity.
+
+    Parameters
+    ----------
+    control
+        Menu of `picker`.
+    """
     arm = widgets.ToggleButtons(description="arm")
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
 
     def offer(change) -> None:
+        """Offer the arms of the chosen run; keep the selected one when that run has it too."""
         names, before = [name for name in control.value.images() if name != "truth"], arm.value
         arm.options = names
         arm.value = before if before in names else names[0]
@@ -112,6 +138,7 @@ def arms(control: widgets.Dropdown) -> widgets.Widget:
     offer(None)
 
     def draw(choice: Choice, arm: str, quantity: str) -> None:
+        """Show the truth, the arm and its error."""
         images = choice.images()
         if arm not in images:  # between two runs, until the buttons have followed
             return
@@ -122,7 +149,13 @@ def arms(control: widgets.Dropdown) -> widgets.Widget:
 
 
 def dose(control: widgets.Dropdown) -> widgets.Widget:
-    """Return one patch, its pattern at a dose to be dragged, and the likelihood between flat and true object."""
+    """Return a widget with one patch: its pattern at a chosen dose, and the loss between a flat and the true object.
+
+    Parameters
+    ----------
+    control
+        Menu of `picker`.
+    """
     photons = widgets.SelectionSlider(
         options=[int(10**e) for e in np.arange(2, 6.01, 0.25)], value=DOSES[0], description="photons"
     )
@@ -130,9 +163,11 @@ def dose(control: widgets.Dropdown) -> widgets.Widget:
     _follow(control, position)
 
     def draw(choice: Choice, photons: int, position: int) -> None:
+        """Show the patch of one position at the chosen dose."""
         scan = choice.scan()
         where = scan.positions[position : position + 1]
         patch = windows.extract(choice.truth(), where, scan.n_pixels)[0]
+        # The probe is in sqrt(photons), so the dose scales it by its square root.
         probe = forward.probes_at(scan.probe, where)[0] * np.sqrt(photons / choice.dose)
         display(_one_pattern(patch, probe, np.random.default_rng(position)))
 
@@ -140,16 +175,25 @@ def dose(control: widgets.Dropdown) -> widgets.Widget:
 
 
 def landscape(patch: NDArray, probe: NDArray, counts: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the Poisson loss on the way from a flat object (t = 0) to the true one (t = 1) and beyond.
+    """Return the Poisson loss on the straight line from a flat object (t = 0) to the true one (t = 1) and beyond.
+
+    The flat object has the mean modulus of the patch and the phase of its sum.
 
     Parameters
     ----------
-    patch, probe : (N, N) complex
+    patch : (N, N) complex
+        True object in one window.
+    probe : (N, N) complex
+        Probe at this position, sqrt(photons).
     counts : (N, N)
+        Measured pattern, photons, zero frequency in the centre.
 
     Returns
     -------
-    t and mean Poisson loss, 61 values each
+    t : (61,) float64
+        From -0.5 to 2.
+    loss : (61,) float64
+        Mean Poisson loss per pixel.
     """
     t, flat = np.linspace(-0.5, 2.0, 61), np.mean(np.abs(patch)) * np.exp(1j * np.angle(patch.sum()))
     loss = []
@@ -161,6 +205,17 @@ def landscape(patch: NDArray, probe: NDArray, counts: NDArray) -> tuple[NDArray,
 
 
 def _one_pattern(patch: NDArray, probe: NDArray, generator: np.random.Generator) -> Figure:
+    """Draw a patch where the probe lights it, its expected and counted pattern, and the curve of `landscape`.
+
+    Parameters
+    ----------
+    patch : (N, N) complex
+        True object in one window.
+    probe : (N, N) complex
+        Probe at this position, sqrt(photons).
+    generator
+        Source of the Poisson noise.
+    """
     expected = np.abs(np.fft.fftshift(np.fft.fft2(probe * patch, norm="ortho"))) ** 2
     counts = generator.poisson(expected)
     figure = Figure(figsize=(12, 3), layout="constrained")
@@ -181,7 +236,13 @@ def _one_pattern(patch: NDArray, probe: NDArray, generator: np.random.Generator)
 
 
 def positions(control: widgets.Dropdown) -> widgets.Widget:
-    """Return the map of positions: click one to see its pattern and the group it forms."""
+    """Return a map of the positions; a click shows the pattern of a position and of the group that it forms.
+
+    Parameters
+    ----------
+    control
+        Menu of `picker`.
+    """
     import plotly.graph_objects as go
 
     chosen = widgets.IntSlider(description="position", max=0)
@@ -192,16 +253,19 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
     scatter.update_yaxes(autorange="reversed", scaleanchor="x")
 
     def click(trace, points, state) -> None:
+        """Choose the position that was clicked."""
         if points.point_inds:
             chosen.value = points.point_inds[0]
 
     scatter.data[0].on_click(click)
 
     def draw(choice: Choice, chosen: int) -> None:
+        """Mark the chosen position and its group, and show their patterns."""
         scan, design = choice.scan(), choice.design()
         settings = settings_of("pinn", design, scan)[0].grouping
         members = grouping.group(scan.positions, settings, design.seeds.grouping)[chosen]
         with scatter.batch_update():
+            # The first member of a group is the position itself, the others are its companions.
             for trace, where in zip(scatter.data, (slice(None), members[1:], members[:1]), strict=True):
                 trace.x, trace.y = scan.positions[where].T
         display(figures.patterns(scan.take(members).counts, len(members), scan.mask))
@@ -210,11 +274,18 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
 
 
 def profiles(control: widgets.Dropdown) -> widgets.Widget:
-    """Return the profiles of truth and arms along a line to be drawn with four sliders."""
+    """Return a widget that shows profiles of the truth and all arms along a line, whose ends are set by four sliders.
+
+    Parameters
+    ----------
+    control
+        Menu of `picker`.
+    """
     ends = {name: widgets.IntSlider(description=name, max=0) for name in ("x0", "y0", "x1", "y1")}
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
 
     def resize(change) -> None:
+        """Adapt the sliders to the image of the chosen run; the line starts as its middle row."""
         rows, columns = control.value.images()["truth"].shape
         for name, slider in ends.items():
             slider.max = (columns if name[0] == "x" else rows) - 1
@@ -225,6 +296,7 @@ def profiles(control: widgets.Dropdown) -> widgets.Widget:
     resize(None)
 
     def draw(choice: Choice, quantity: str, **ends: int) -> None:
+        """Show the profiles of all arms."""
         images = choice.images()
         pairs = {m: channels(images[m], images["truth"], choice.phase())[quantity] for m in images if m != "truth"}
         display(
@@ -235,11 +307,23 @@ def profiles(control: widgets.Dropdown) -> widgets.Widget:
 
 
 def _profile(pictures: dict[str, NDArray], quantity: str, ends: dict[str, int]) -> Figure:
+    """Draw the line on the truth, and the profiles of all images along it.
+
+    Parameters
+    ----------
+    pictures
+        Images by name, (rows, columns) float64; one is the truth.
+    quantity
+        phase or amplitude, for the axis.
+    ends
+        x0, y0, x1 and y1 of the line, pixels; x along columns, y along rows.
+    """
     figure = Figure(figsize=(12, 3.2), layout="constrained")
     where, curve = figure.subplots(1, 2)
     where.imshow(pictures["truth"])
     where.plot([ends["x0"], ends["x1"]], [ends["y0"], ends["y1"]], color="#d55e00")
     for name, picture in pictures.items():
+        # profile_line takes (row, column), the sliders give (x, y).
         along = profile_line(picture, (ends["y0"], ends["x0"]), (ends["y1"], ends["x1"]), mode="nearest")
         curve.plot(along, label=name, color=figures.colour(name), lw=2 if name == "truth" else 1)
     curve.set(xlabel="pixels along the line", ylabel=quantity)
@@ -248,6 +332,17 @@ def _profile(pictures: dict[str, NDArray], quantity: str, ends: dict[str, int]) 
 
 
 def _pictures(same_scale: dict[str, NDArray], errors: dict[str, NDArray], quantity: str) -> Figure:
+    """Draw images with the colour scale of the truth, and errors with a scale about zero of the same range.
+
+    Parameters
+    ----------
+    same_scale
+        Images by name, (rows, columns) float64; one is the truth.
+    errors
+        Differences by name, (rows, columns) float64.
+    quantity
+        phase or amplitude.
+    """
     figure = Figure(figsize=(13, 3), layout="constrained")
     axes = figure.subplots(1, len(same_scale) + len(errors))
     low, high = np.percentile(same_scale["truth"], [0.5, 99.5])
@@ -261,9 +356,18 @@ def _pictures(same_scale: dict[str, NDArray], errors: dict[str, NDArray], quanti
 
 
 def _follow(control: widgets.Dropdown, position: widgets.IntSlider) -> None:
-    """Keep the range of a position slider at the number of positions of the chosen run."""
+    """Keep the range of a position slider at the number of positions of the chosen run.
+
+    Parameters
+    ----------
+    control
+        Menu of `picker`.
+    position
+        The slider.
+    """
 
     def resize(change) -> None:
+        """Start at the middle of the scan of the chosen run."""
         position.max = len(control.value.scan().positions) - 1
         position.value = position.max // 2
 
@@ -272,4 +376,15 @@ def _follow(control: widgets.Dropdown, position: widgets.IntSlider) -> None:
 
 
 def _panel(draw, given: dict[str, widgets.Widget], shown: list[widgets.Widget]) -> widgets.Widget:
+    """Return widgets in a row above the output of a function that is called whenever one of them changes.
+
+    Parameters
+    ----------
+    draw
+        Function that displays something.
+    given
+        Widget of each argument of `draw`.
+    shown
+        Widgets in the row.
+    """
     return widgets.VBox([widgets.HBox(shown, layout={"flex_flow": "wrap"}), widgets.interactive_output(draw, given)])

@@ -1,4 +1,4 @@
-"""Pictures: the same colour scale for the same quantity, a scale bar in pixels."""
+"""Figures: one colour scale for one quantity, and a scale bar in pixels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 
 
 def candidates(choice: Choice, scan: Scan) -> Figure:
-    """Draw the phase of every candidate of a choice, best first, and how much worse it explains held counts."""
+    """Draw the phase of every candidate of a choice, the best first, with the difference of its loss to the best.
+
+    Parameters
+    ----------
+    choice
+        Candidates, with their loss of the counts that were not fitted, nats per pattern.
+    scan
+        Scan with positions; the figure shows the box that they span.
+    """
     box = scanned_box(scan.positions).slices
     tried = sorted(choice.tried, key=lambda t: t.loss)
     columns = min(4, len(tried))
     rows = -(-len(tried) // columns)
     figure = Figure(figsize=(3.2 * columns, 3.2 * rows), dpi=72, layout="constrained")
+    # The last row may have more panels than candidates, so the axes of all panels are hidden.
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels:
         axes.set_axis_off()
@@ -40,11 +49,20 @@ def candidates(choice: Choice, scan: Scan) -> Figure:
 
 
 def colour(name: str) -> str:
-    """Return the colour of an arm by its name; grey for truth and constant."""
+    """Return the colour of an arm by its name; grey for the truth and the constant image."""
     return next((arm.colour for arm in arms_by_key().values() if arm.name == name), "#888888")
 
 
 def _scale_bar(axes, shape: tuple[int, int]) -> None:
+    """Draw a scale bar, whose length is the largest power of ten up to a third of the image width.
+
+    Parameters
+    ----------
+    axes
+        Panel with the image.
+    shape
+        Rows and columns of the image.
+    """
     length = 10 ** int(np.log10(shape[1] / 3))
     axes.plot([8, 8 + length], [shape[0] - 8] * 2, color="white", lw=4, solid_capstyle="butt")
     axes.plot([8, 8 + length], [shape[0] - 8] * 2, color="black", lw=2, solid_capstyle="butt")
@@ -52,7 +70,15 @@ def _scale_bar(axes, shape: tuple[int, int]) -> None:
 
 
 def arms(comparison: Comparison, channel: str) -> Figure:
-    """Draw truth and arms below one another: the scanned box, its middle magnified, the error."""
+    """Draw the truth and the arms below one another: scored box, magnified middle, error.
+
+    Parameters
+    ----------
+    comparison
+        Images in the gauge of the truth.
+    channel
+        phase or amplitude.
+    """
     from studylib.judge.compare import channels
 
     pairs = {m: channels(image, comparison.truth, comparison.phase)[channel] for m, image in comparison.images.items()}
@@ -60,6 +86,7 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     rows, columns = truth.shape
     side = min(rows, columns) // 2
     middle = (slice((rows - side) // 2, (rows + side) // 2), slice((columns - side) // 2, (columns + side) // 2))
+    # The colour scale follows the truth, and the scale of the errors has the same range about zero.
     low, high = np.percentile(truth, [0.5, 99.5])
     look = {"vmin": low, "vmax": high, "cmap": "gray" if channel == "amplitude" else "viridis"}
     limit = (high - low) / 2
@@ -69,6 +96,7 @@ def arms(comparison: Comparison, channel: str) -> Figure:
         figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 1.8 * (1 + len(pairs))), dpi=72, layout="constrained"
     )
     grid = figure.subplots(1 + len(pairs), 3, width_ratios=(columns, rows, columns))
+    # Columns of the grid: scored box, magnified middle, error.
     for axes, name in zip(grid, (comparison.against, *pairs), strict=True):
         image = truth if name == comparison.against else pairs[name][0]
         shown = axes[0].imshow(image, **look)
@@ -90,7 +118,16 @@ def arms(comparison: Comparison, channel: str) -> Figure:
 
 
 def ring_correlation(rows: list[dict[str, float]], against: str = "truth") -> Figure:
-    """Draw the Fourier ring correlation of the phase (solid) and the amplitude (dashed)."""
+    """Draw the Fourier ring correlation of the phase (solid) and of the amplitude (dashed).
+
+    Parameters
+    ----------
+    rows
+        One dictionary for each frequency: `frequency` as a fraction of Nyquist, and the correlation of each arm and
+        channel.
+    against
+        What the arms are correlated with: the truth, or the reference of a measured scan.
+    """
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     frequency = [row["frequency"] for row in rows]
@@ -105,7 +142,15 @@ def ring_correlation(rows: list[dict[str, float]], against: str = "truth") -> Fi
 
 
 def sample(image: NDArray[np.complex64], probe: NDArray[np.complex64]) -> Figure:
-    """Draw the object's amplitude and phase and the probe."""
+    """Draw amplitude and phase of the object and of the probe.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+        Object.
+    probe : (N, N) complex64
+        Probe.
+    """
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     a, p, q, r = figure.subplots(1, 4)
     pictures = (
@@ -121,7 +166,17 @@ def sample(image: NDArray[np.complex64], probe: NDArray[np.complex64]) -> Figure
 
 
 def patterns(counts: NDArray[np.float32], n: int = 4, mask: NDArray[np.bool_] | None = None) -> Figure:
-    """Draw some patterns, counts on a square-root scale; pixels that are not trusted (mask False) in blue."""
+    """Draw some patterns, evenly spread over the scan, as the square root of their counts.
+
+    Parameters
+    ----------
+    counts : (positions, N, N) float32
+        Photons, zero frequency in the centre.
+    n
+        Number of patterns to draw.
+    mask : (N, N) bool
+        False at detector pixels that cannot be trusted, which are drawn in blue; None when all can.
+    """
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     for axes, i in zip(figure.subplots(1, n), np.linspace(0, len(counts) - 1, n).astype(int), strict=True):
         figure.colorbar(_draw_pattern(axes, counts[i], mask), ax=axes, shrink=0.8)
@@ -130,19 +185,40 @@ def patterns(counts: NDArray[np.float32], n: int = 4, mask: NDArray[np.bool_] | 
 
 
 def _draw_pattern(axes, counts: NDArray, mask: NDArray[np.bool_] | None):
-    """Draw the square root of counts, pixels that are not trusted in blue; return the image."""
+    """Draw the square root of a pattern, with untrusted pixels in blue, and return the image.
+
+    Parameters
+    ----------
+    axes
+        Panel to draw on.
+    counts : (N, N)
+        Photons.
+    mask : (N, N) bool
+        False at detector pixels that cannot be trusted; None when all can.
+    """
     roots = np.ma.masked_array(np.sqrt(counts), mask=False if mask is None else ~mask)
     return axes.imshow(roots, cmap=colormaps["magma"].with_extremes(bad="#56b4e9"))
 
 
 def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]], diameter: float) -> Figure:
-    """Draw the scan (grey), the kept positions, and one probe disc a split."""
+    """Draw the scan (grey), the positions that a view keeps, and one disc of the probe's diameter for each split.
+
+    Parameters
+    ----------
+    before : (positions, 2) float64
+        x and y of the whole scan, object pixels.
+    kept
+        By split, x and y of the positions that are kept, (positions, 2) float64, object pixels.
+    diameter
+        Diameter of the probe, object pixels.
+    """
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     axes.scatter(before[:, 0], before[:, 1], s=1, color="lightgrey", label="scan")
     for (split, where), colour in zip(kept.items(), ("#0072b2", "#d55e00"), strict=True):
         axes.scatter(where[:, 0], where[:, 1], s=6, color=colour, label=f"{split}: {len(where)}")
         angle = np.linspace(0, 2 * np.pi, 60)
+        # The disc stands at the position nearest to the centre of its split.
         middle = where[np.argmin(np.linalg.norm(where - where.mean(axis=0), axis=1))]
         axes.plot(middle[0] + diameter / 2 * np.cos(angle), middle[1] + diameter / 2 * np.sin(angle), color=colour)
     axes.set(xlabel="x [px]", ylabel="y [px]", aspect="equal")
@@ -152,14 +228,22 @@ def positions(before: NDArray[np.float64], kept: dict[str, NDArray[np.float64]],
 
 
 def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
-    """Draw positions by split, the photons that fell on each pixel of the object, and the mean pattern with its mask.
+    """Draw the positions by split, the photons that fell on each object pixel, and the mean pattern with its mask.
 
-    Splits of the same positions are one scan: their light counts once.
+    Splits with the same positions are one scan, so its photons count once.
+
+    Parameters
+    ----------
+    positions
+        By split, x and y of the window centres, (positions, 2) float64, object pixels.
+    scan
+        Scan of one split, for the probe, the frame, the counts and the mask.
     """
     from studylib.physics.windows import place
 
     parts: dict[str, NDArray[np.float64]] = {}
     for split, points in positions.items():
+        # The two splits of a measured scan may have the same positions: they share one legend entry.
         same = next((name for name, other in parts.items() if np.array_equal(other, points)), None)
         parts[f"{same}, {split}" if same else split] = parts.pop(same) if same else points
     figure = Figure(figsize=(15, 4.4), layout="constrained")
@@ -168,6 +252,7 @@ def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
     total = np.zeros(scan.shape)
     for (split, points), colour in zip(parts.items(), ("#0072b2", "#d55e00"), strict=False):
         where.scatter(points[:, 0], points[:, 1], s=4, color=colour, label=f"{split}: {len(points)}")
+        # The same probe intensity, (positions, N, N), is added in every window of the frame.
         total += place(np.broadcast_to(intensity, (len(points), *intensity.shape)), points, scan.shape)
     where.set(xlabel="x [px]", ylabel="y [px]", aspect="equal", xlim=(0, scan.shape[1]), ylim=(scan.shape[0], 0))
     where.legend(loc="center right", fontsize=8)
@@ -182,10 +267,19 @@ def scan_map(positions: dict[str, NDArray[np.float64]], scan: Scan) -> Figure:
 
 
 def limit(photons: NDArray[np.float32], spread: NDArray[np.float32]) -> Figure:
-    """Draw how many photons each pixel sends, and how exactly they tell its phase without any prior."""
+    """Draw how many photons each pixel sends to the detector, and how exactly they give its phase without any prior.
+
+    Parameters
+    ----------
+    photons : (rows, columns) float32
+        Photons per pixel of the scored box.
+    spread : (rows, columns) float32
+        Standard deviation of the phase at the Cramer-Rao bound, rad.
+    """
     figure = Figure(figsize=(11, 0.6 + 5 * photons.shape[0] / photons.shape[1]), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.colorbar(left.imshow(photons, cmap="magma", vmin=0), ax=left, label="photons a pixel", shrink=0.8)
+    # A few dark pixels with a huge error must not set the colour scale.
     worst = float(np.percentile(spread, 99))
     drawn = right.imshow(spread, cmap="cividis", vmin=0, vmax=worst)
     figure.colorbar(drawn, ax=right, label="standard deviation, rad", shrink=0.8)
@@ -195,12 +289,21 @@ def limit(photons: NDArray[np.float32], spread: NDArray[np.float32]) -> Figure:
 
 
 def uncertainty(found: ErrorMap, wrong: tuple[NDArray[np.float64], NDArray[np.float64]] | None) -> Figure:
-    """Draw the error of phase and amplitude that is told of each pixel, and beside it the true one where one is."""
+    """Draw the estimated error of each pixel in phase and amplitude, beside the true error where a truth exists.
+
+    Parameters
+    ----------
+    found
+        Estimated standard error, two maps of (rows, columns) float32.
+    wrong
+        True error of the phase, rad, and of the amplitude, (rows, columns) float64 each; None without a truth.
+    """
     rows, columns = found.phase.shape
     across = 1 if wrong is None else 2
     figure = Figure(figsize=(5.5 * across, 0.6 + 2 * (0.5 + 4.2 * rows / columns)), layout="constrained")
     grid = figure.subplots(2, across, squeeze=False)
     for place, (name, told) in enumerate((("phase [rad]", found.phase), ("amplitude", found.amplitude))):
+        # The estimated and the true error share one colour scale.
         worst = float(np.percentile(told, 99.5))
         shown = [(f"error told, {name}", told)]
         shown += [] if wrong is None else [(f"true error, {name}", np.abs(wrong[place]))]
@@ -212,7 +315,15 @@ def uncertainty(found: ErrorMap, wrong: tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def plan(made: Plan) -> Figure:
-    """Draw what is expected of every arm over the dose, beside what photons allow; dotted where it was not measured."""
+    """Draw what every arm is expected to reach over the dose, beside what the photons allow.
+
+    A curve is dotted where it is extrapolated beyond the measured photons per pixel. A point marks an option's dose.
+
+    Parameters
+    ----------
+    made
+        Result of `studylib.planner.make_plan`.
+    """
     from studylib.judge.planning import GRID, expected
 
     figure = Figure(figsize=(5.2 * len(made.allowed), 4.2), dpi=96, layout="constrained")
@@ -226,6 +337,7 @@ def plan(made: Plan) -> Figure:
         for name in (arm for arm, of in made.found if of == view):
             found = made.found[name, view]
             photons, values = expected(allowed, found, made.target, doses)
+            # The dotted line goes over the whole range, the solid one only over the measured part.
             inside = np.array([not found.beyond(n) for n in photons])
             axes.plot(doses, np.where(inside, values, np.nan), color=colour(name), lw=2, label=name)
             axes.plot(doses, values, ":", color=colour(name), lw=1)
@@ -246,7 +358,17 @@ def plan(made: Plan) -> Figure:
 
 
 def draw_history(axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
-    """Draw training and held-out loss over time on axes, and what a flat object has."""
+    """Draw the training loss and the held-out loss over time, with the loss of a flat object.
+
+    Parameters
+    ----------
+    axes
+        Panel to draw on.
+    rows
+        Rows of history.csv: seconds, loss and val_loss.
+    flat_loss
+        Held-out loss of a flat object.
+    """
     seconds = [float(row["seconds"]) for row in rows]
     for key, style in (("loss", "-"), ("val_loss", "o-")):
         axes.plot(seconds, [float(row[key]) for row in rows], style, ms=3, label=key)
@@ -256,7 +378,15 @@ def draw_history(axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
 
 
 def history(rows: list[dict[str, Any]], flat_loss: float) -> Figure:
-    """Draw the training curve of one network."""
+    """Draw the training curve of one network.
+
+    Parameters
+    ----------
+    rows
+        Rows of history.csv: seconds, loss and val_loss.
+    flat_loss
+        Held-out loss of a flat object.
+    """
     figure = Figure(figsize=(6, 3.2), layout="constrained")
     draw_history(figure.subplots(), rows, flat_loss)
     return figure

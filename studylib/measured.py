@@ -1,4 +1,7 @@
-"""A measured scan as its file tells it: what is there, in which units, and what is missing. No disk."""
+"""A measured scan as its file describes it: what is there, in which units, and what is missing.
+
+The file is not accessed here, except for patterns that a reader left on disk.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from studylib.physics.simulate import intensity_scale
 from studylib.scan import Scan
 
 PLANCK_EV_M = 1.239841984e-06
-"""h c, eV m (CODATA 2018): wavelength = h c / energy."""
+"""h c, eV m (CODATA 2018); the wavelength is h c / energy."""
 KINDS = ("sample_kind", "probe_kind")
 WHOLE = 1e-3
-"""How far from a whole number, in units of its square root, a count may be that was stored in single precision."""
+"""Largest deviation from a whole number, in units of its square root, of a count stored in single precision."""
 BLOCK_BYTES = 1 << 26
-"""Patterns that are in memory together, bytes."""
+"""Bytes of patterns (float64) that are in memory at a time."""
 
 
 class Patterns(Protocol):
-    """Patterns on disk: read as they are used."""
+    """Diffraction patterns that are read when they are used: an array, or an object that reads from disk."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,50 +37,54 @@ class Patterns(Protocol):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of what is stored."""
+        """Type of the stored values."""
 
     def __getitem__(self, where: slice) -> Any:
-        """Return some patterns, (some, rows, columns), an array or what becomes one."""
+        """Return some patterns, (some, rows, columns), as an array or as something that numpy converts to one."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a file holds of a ptychographic scan; None is what it does not tell.
+    """What a file holds of a ptychographic scan. An attribute is None where the file does not tell it.
 
     Attributes
     ----------
     format
-        Of the file, in words.
+        Format of the file, in words.
     name
-        Of the file, without its folder.
+        Name of the file, without its folder.
     patterns : (positions, rows, columns)
-        Counts, or their square roots; zero frequency in the centre. None where the file holds none.
+        Counts, or their square roots; zero frequency in the centre.
     amplitude
-        The patterns are square roots of counts.
+        Whether the patterns are square roots of counts.
     scale
-        What stored amplitudes are multiplied by.
+        Factor of stored square roots; the square of the product is in counts.
     positions : (positions, 2) float64
-        x along columns and y along rows of where the probe hits the object, object pixels, any origin.
+        x (along columns) and y (along rows) of where the probe hits the object, object pixels, any origin.
     positions_m : (positions, 2) float64
         The same in metres.
     probe : (modes, N, N) complex64
+        Any scale.
     object : (rows, columns) complex64
+        A reconstruction in the file, any scale.
     mask : (rows, columns) bool
         True where a pixel of the detector can be trusted.
     background : (rows, columns) float32
-        Counts of each pattern that are expected without the probe.
-    energy_ev, distance_m
-        Photon energy; from object to detector.
+        Counts per pattern expected without the probe.
+    energy_ev
+        Photon energy, eV.
+    distance_m
+        Distance from object to detector, metres.
     detector_pixel_m
-        Pitch along columns and rows.
+        Detector pitch along columns and along rows, metres.
     object_pixel_m
-        As the file states it; `pixel_m` is what follows from the geometry otherwise.
+        Side of an object pixel as the file states it, metres. `pixel_m` computes it from the geometry otherwise.
     indexes : (positions,) int
-        Numbers by which patterns and positions of different files find each other; their order where None.
+        Numbers that link patterns and positions of different files. Where they are None, the order links them.
     far_field
         False where the file says that the detector is in the near field.
     remarks
-        What was assumed while it was read.
+        What the reader assumed, in words.
     """
 
     format: str
@@ -100,21 +107,32 @@ class Measured:
     remarks: tuple[str, ...] = ()
 
     def completed(self, other: Measured) -> Measured:
-        """Return the scan with what it lacks taken from another file of the same scan.
+        """Return the scan, with what it lacks taken from another file of the same scan.
 
-        Patterns of one file and positions of the other belong together by their indexes, where both have some.
+        Where both files have indexes, these link the patterns of one file to the positions of the other.
+
+        Parameters
+        ----------
+        other
+            Another file of the same scan.
+
+        Returns
+        -------
+        Measured
 
         Raises
         ------
         InputError
-            A pattern has no position of its index.
+            A pattern has no position with its index.
         """
+        # The file with the patterns comes first, because its order of patterns is kept.
         if self.patterns is None and other.patterns is not None:
             return other.completed(self)
         if self.places is None and self.positions_m is None:
             other = other.in_order_of(self)
         lacking = {f.name: getattr(other, f.name) for f in fields(self) if getattr(self, f.name) is None}
         if self.places is not None:
+            # Positions come from one file only, because another file may count them from another origin.
             lacking |= {"positions": self.positions, "positions_m": self.positions_m}
         told = replace(self, **lacking)
         told = replace(told, far_field=self.far_field and other.far_field)
@@ -122,7 +140,23 @@ class Measured:
         return replace(told, format=both[0], name=both[1], remarks=(*self.remarks, *other.remarks))
 
     def in_order_of(self, other: Measured) -> Measured:
-        """Return the scan with its positions in the order of another file's indexes."""
+        """Return the scan with its positions in the order of another file's indexes.
+
+        Parameters
+        ----------
+        other
+            The file whose order counts.
+
+        Returns
+        -------
+        Measured
+            The scan itself where one of the two has no indexes, or where they are equal.
+
+        Raises
+        ------
+        InputError
+            An index of the other file is missing in this one.
+        """
         if self.indexes is None or other.indexes is None or np.array_equal(self.indexes, other.indexes):
             return self
         place = {int(index): row for row, index in enumerate(self.indexes)}
@@ -135,17 +169,17 @@ class Measured:
         return replace(self, **moved)
 
     def with_experiment(self, **told: Any) -> Measured:
-        """Return the scan with energy_ev, distance_m and detector_pixel_m as given, where they are not None."""
+        """Return the scan with energy_ev, distance_m and detector_pixel_m as given; None leaves a value as it is."""
         return replace(self, **{name: value for name, value in told.items() if value is not None})
 
     @property
     def wavelength_m(self) -> float | None:
-        """Return h c / energy, metres."""
+        """Return the wavelength h c / energy, metres."""
         return PLANCK_EV_M / self.energy_ev if self.energy_ev else None
 
     @property
     def pixel_m(self) -> float | None:
-        """Return the pixel of the object, metres: as stated, or wavelength x distance / (N x detector pitch).
+        """Return the side of an object pixel, metres: as stated, or wavelength x distance / (N x detector pitch).
 
         References
         ----------
@@ -160,7 +194,7 @@ class Measured:
 
     @property
     def places(self) -> NDArray[np.float64] | None:
-        """Return the positions in object pixels, (positions, 2) float64; None where they cannot be told."""
+        """Return x and y of the positions in object pixels, (positions, 2) float64; None where they are not known."""
         if self.positions is not None:
             return self.positions
         if self.positions_m is not None and self.pixel_m:
@@ -169,14 +203,23 @@ class Measured:
 
     @property
     def spacing(self) -> float | None:
-        """Return the mean distance of neighbouring positions, object pixels."""
+        """Return the mean distance of neighbouring positions, object pixels; None where it is not known."""
         return None if self.places is None or len(self.places) < 2 else mean_spacing(self.places)
 
     def counts(self, where: slice) -> NDArray[np.float64]:
-        """Return the counts of some patterns, (some, rows, columns) float64.
+        """Return the counts of some patterns.
 
-        They are as stored, but for the rounding of square roots: squares that are whole numbers to single precision are
-        given as these.
+        Squares of stored square roots are rounded where they are whole numbers to single precision. Everything else is
+        returned as stored.
+
+        Parameters
+        ----------
+        where
+            Slice of the positions.
+
+        Returns
+        -------
+        (some, rows, columns) float64, photons
         """
         assert self.patterns is not None
         stored = np.asarray(self.patterns[where], dtype=np.float64)
@@ -186,40 +229,49 @@ class Measured:
         return np.rint(counts) if are_whole(counts) else counts
 
     def blocks(self) -> Iterator[NDArray[np.float64]]:
-        """Yield the counts of all patterns, some at a time."""
+        """Yield the counts of all patterns, (some, rows, columns) float64, block by block."""
         if self.patterns is not None:
             n, rows, columns = self.patterns.shape
+            # 8 bytes per count in float64.
             size = max(1, BLOCK_BYTES // (8 * rows * columns))
             for start in range(0, n, size):
                 yield self.counts(slice(start, start + size))
 
     def _some(self, part: NDArray[np.intp] | None) -> Iterator[NDArray[np.float64]]:
-        """Return the counts of all patterns in blocks (None), or of some, one at a time."""
+        """Return an iterator over the counts of all patterns in blocks (None), or of some patterns one at a time."""
         return self.blocks() if part is None else (self.counts(slice(int(k), int(k) + 1)) for k in part)
 
     def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
-        """Return the scan of some positions for the arms: counts, the first mode of the probe, a frame that holds all.
+        """Return the scan for the arms: counts, the first mode of the probe, and a frame that holds all windows.
 
-        The probe is scaled so that an object of modulus 1 brings the mean counts of the patterns, less the background.
+        The probe is scaled so that an object of modulus 1 gives the mean counts of the patterns, less the background.
 
         Parameters
         ----------
-        part
-            Indices of the positions; all when None.
+        part : (some,) int
+            Indices of the positions that are used; None means all.
+
+        Returns
+        -------
+        Scan
+            Patterns (some, N, N) float32, probe in sqrt(photons), x and y of the positions in the new frame.
         """
         assert self.patterns is not None and self.places is not None and self.probe is not None
         n, where = self.patterns.shape[1], self.places if part is None else self.places[part]
+        # The frame has a margin of at least a pixel around all windows; a shift by whole pixels keeps the fractions.
         where = where - np.floor(where.min(axis=0)) + n // 2 + 1
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
+        # Mean photons per pattern; patterns are read twice, since all of them may not fit into the memory.
         dose = float(np.concatenate([counts.sum(axis=(1, 2)) for counts in self._some(part)]).mean())
         scale, light = intensity_scale(round(dose), n), self.probe[0]
-        dark = 0.0 if self.background is None else float(self.background.sum())
+        dark = 0.0 if self.background is None else float(self.background.sum())  # photons per pattern
         probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(np.abs(light.astype(np.complex128)) ** 2))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
         amplitudes, done = machine.room((len(where), n, n), np.float32, f"patterns of {self.name}"), 0
         for counts in self._some(part):
             amplitudes[done : done + len(counts)] = np.sqrt(counts) / scale
             done += len(counts)
+        # A mask that trusts every pixel is the same as none.
         mask = None if self.mask is None or self.mask.all() else self.mask
         metadata |= {"sample": self.name, "object_shape": [height, width]}
         return Scan(
@@ -228,12 +280,14 @@ class Measured:
         )  # fmt: skip
 
     def far_field_doubt(self) -> str:
-        """Return in words why the far-field model cannot hold, or nothing.
+        """Return in words why the far-field model cannot hold; an empty text where nothing speaks against it.
 
-        A probe that is sampled well fills at most half of its window; positions farther apart than that share nothing.
+        A well-sampled probe fills at most half of its window. So the probes at positions farther apart than that do not
+        overlap.
         """
         if not self.far_field:
             return "the file says that it is of the near field, which the study does not reconstruct"
+        # A file with an object has been reconstructed already, so its pixels are not in doubt.
         if self.spacing is None or self.patterns is None or self.object is not None:
             return ""
         half = self.patterns.shape[2] / 2
@@ -246,7 +300,7 @@ class Measured:
         )
 
     def missing(self) -> dict[str, str]:
-        """Return what a reconstruction needs and the file does not hold, and how to give it."""
+        """Return what a reconstruction needs and the file lacks: a text that says how to give it, by name."""
         told = {}
         if self.patterns is None:
             told["patterns"] = "the file that holds the diffraction data"
@@ -271,10 +325,31 @@ class Measured:
 
 
 def stack(images: NDArray | None) -> NDArray[np.complex64] | None:
-    """Return one image or several, of any axes before the last two, as (images, rows, columns); None stays None."""
+    """Return one or several images as a stack.
+
+    Parameters
+    ----------
+    images : (..., rows, columns)
+        One image or several, with any number of leading axes; or None.
+
+    Returns
+    -------
+    (images, rows, columns) complex64, or None
+    """
     return None if images is None else images.astype(np.complex64).reshape(-1, *images.shape[-2:])
 
 
 def are_whole(counts: NDArray[np.float64]) -> bool:
-    """Return whether numbers are whole, to the precision of what single-precision square roots keep of them."""
+    """Return whether all numbers are whole, to the precision that square roots in single precision keep.
+
+    Parameters
+    ----------
+    counts : (...) float64
+        Squares of stored square roots, or values as stored.
+
+    Returns
+    -------
+    bool
+    """
+    # The error of a squared single-precision root grows with the count, and so does the tolerance.
     return bool(np.all(np.abs(counts - np.rint(counts)) < WHOLE * np.maximum(1, np.sqrt(np.abs(counts)))))

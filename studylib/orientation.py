@@ -1,9 +1,10 @@
-"""Which way round a detector looks: eight transposes and flips of the patterns, and the sign of the positions.
+"""Find the orientation of a detector: eight transposes and flips of the patterns, times the sign of the positions.
 
-With a known probe all sixteen differ, and a short reconstruction each tells which explains counts that it was not
-fitted to. Without one some are the same: a pattern turned by half a turn is that of the conjugate exit wave, and
-positions of the other sign are that and an inversion of everything. What is left are four classes, told by the mean
-deflection of the patterns: it is the gradient of the object's phase, and a gradient has no curl.
+With a known probe all sixteen orientations differ. A short reconstruction in each shows which one best explains counts
+that it was not fitted to. Without a known probe some are equivalent: a pattern turned by 180 degrees is the pattern of
+the conjugate exit wave, and negated positions are equivalent to that together with an inversion of everything. Four
+classes remain. The mean deflection of the patterns distinguishes them: it is the gradient of the object's phase, and a
+gradient has no curl.
 
 References
 ----------
@@ -30,25 +31,25 @@ from studylib.physics.split import share_of, split_counts
 from studylib.scan import Scan
 
 SHARES = (0.9, 0.1)
-"""Of the counts that are fitted, and of those that choose."""
+"""Shares of the counts: those that are fitted, and those that choose the orientation."""
 CLEAR = 0.75
-"""Largest curl of the best class, as a share of the next one's, that makes it clear."""
+"""Largest curl of the best class, as a fraction of the next one's, with which the choice is clear."""
 LEAST_BEND = 3.0
-"""Least spread of the deflections, in units of what photon noise alone would give."""
+"""Smallest spread of the deflections, in units of the spread from photon noise, with which the choice is clear."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """What turns a file's patterns and positions into the study's frame.
+    """How to turn the patterns and positions of a file into the frame of the study.
 
     Attributes
     ----------
     name
-        Of what is done to the patterns.
+        What is done to the patterns, in words.
     transpose, flip_columns, flip_rows
-        Done to each pattern in this order.
+        Steps for each pattern, in this order.
     sign
-        What positions are multiplied by.
+        Factor of the positions, 1 or -1.
     """
 
     name: str
@@ -62,20 +63,29 @@ class Orientation:
 
     @property
     def matrix(self) -> NDArray[np.int64]:
-        """Return what happens to x and y of a pixel, from the centre, (2, 2)."""
+        """Return the matrix that acts on x and y of a pixel, counted from the centre of the pattern, (2, 2) int."""
         turned = np.array([[0, 1], [1, 0]]) if self.transpose else np.eye(2, dtype=np.int64)
         return np.diag([-1 if self.flip_columns else 1, -1 if self.flip_rows else 1]) @ turned
 
     @property
     def inverse(self) -> Orientation:
-        """Return the one that turns patterns back; its sign is +1."""
+        """Return the orientation that turns patterns back; its sign is +1."""
         return next(o for o in ORIENTATIONS if np.array_equal(o.matrix @ self.matrix, np.eye(2)))
 
     def of_patterns(self, patterns: NDArray) -> NDArray:
-        """Return patterns (some, N, N), the zero frequency kept at its pixel."""
+        """Return turned patterns; the zero frequency stays at its pixel.
+
+        Parameters
+        ----------
+        patterns : (some, N, N)
+
+        Returns
+        -------
+        (some, N, N), dtype of `patterns`
+        """
         turned = np.swapaxes(patterns, 1, 2) if self.transpose else patterns
         axes = tuple(axis for axis, flips in ((1, self.flip_rows), (2, self.flip_columns)) if flips)
-        # The zero frequency is at N/2: a plain flip would move it by a pixel.
+        # The zero frequency lies at pixel N/2. A flip moves it by one pixel, and the roll moves it back.
         return np.roll(np.flip(turned, axes), (1,) * len(axes), axes) if axes else turned
 
 
@@ -88,10 +98,24 @@ ORIENTATIONS = [
     Orientation(_NAMES[t, c, r], bool(t), bool(c), bool(r), sign)
     for sign, t, c, r in product((1, -1), (0, 1), (0, 1), (0, 1))
 ]
+"""All sixteen; the eight with positions as they are come first."""
 
 
 def scrambled(scan: Measured, by: Orientation) -> Measured:
-    """Return a scan as a file would hold it that was written the other way round: `by` mends it."""
+    """Return a scan as a file in another orientation would hold it, to test the search.
+
+    Parameters
+    ----------
+    scan
+        Scan with patterns and positions, in the frame of the study.
+    by
+        The orientation that restores the scan.
+
+    Returns
+    -------
+    Measured
+        Scan with counts, and positions in object pixels.
+    """
     patterns, where = by.inverse.of_patterns(scan.counts(slice(None))), scan.places
     assert where is not None
     return replace(scan, patterns=patterns, amplitude=False, positions=by.sign * where)
@@ -99,7 +123,17 @@ def scrambled(scan: Measured, by: Orientation) -> Measured:
 
 @dataclass(frozen=True)
 class Tried:
-    """A short reconstruction: loss of the counts that choose, nats per pattern, and its error beside the best."""
+    """The result of a short reconstruction in one orientation.
+
+    Attributes
+    ----------
+    orientation
+        The orientation.
+    loss
+        Poisson loss of the counts that choose, nats per pattern; the smaller the better.
+    standard_error
+        Standard error of the difference between this loss and the best one, nats per pattern.
+    """
 
     orientation: Orientation
     loss: float
@@ -107,23 +141,28 @@ class Tried:
 
 
 def with_probe(scan: Measured, most: int = 150, iterations: int = 60, seed: int = 0) -> list[Tried]:
-    """Reconstruct a part of a scan in all sixteen orientations by MAP, the best first.
+    """Reconstruct a part of a scan by MAP in all sixteen orientations, and return them with the best one first.
 
     Parameters
     ----------
     scan
-        With patterns, positions and probe, one object pixel a detector pixel.
+        Scan with square patterns, positions and probe; one object pixel per detector pixel.
     most
-        Positions that are used, those nearest to the middle.
+        Largest number of positions that are used; they are those nearest to the middle.
     iterations
-        Of the solver.
+        Iterations of the solver.
     seed
-        Of the split of the counts.
+        Seed of the split of the counts.
+
+    Returns
+    -------
+    list of Tried
+        Sorted by loss.
 
     Raises
     ------
     InputError
-        Patterns, positions or probe are missing, or patterns are no squares.
+        Patterns, positions or probe are missing.
     """
     from studylib.arms.map import MapSettings, solve
 
@@ -133,16 +172,19 @@ def with_probe(scan: Measured, most: int = 150, iterations: int = 60, seed: int 
     losses = []
     with progress.bar(len(ORIENTATIONS), "orientations", "orientation") as bar:
         for tried in ORIENTATIONS:
+            # Turning the shares instead of the whole counts gives every orientation the same photons.
             shares = tried.of_patterns(fit), SHARES[0], tried.of_patterns(held), SHARES[1]
             turned = share_of(_turned(part, tried), *shares)
             losses.append(pattern_losses(solve(turned, settings, name=str(tried))[0], turned))
             bar.update(1)
     order = np.argsort([loss.mean() for loss in losses])
+    # Errors of differences pattern by pattern, because all losses share the noise of the same counts.
     least = losses[order[0]]
     return [Tried(ORIENTATIONS[k], float(losses[k].mean()), Gain.of(losses[k] - least).standard_error) for k in order]
 
 
 def _part(scan: Measured, most: int) -> Scan:
+    """Return the scan at the `most` positions nearest to the middle, or raise InputError where it lacks something."""
     missing = scan.missing()
     if missing:
         raise InputError(f"{' and '.join(missing)} of {scan.name}", None, "what a reconstruction needs")
@@ -152,7 +194,11 @@ def _part(scan: Measured, most: int) -> Scan:
 
 
 def _turned(scan: Scan, by: Orientation) -> Scan:
-    """Return the scan with positions, mask and background turned; its counts are replaced by shares that are."""
+    """Return the scan with positions, mask and background turned.
+
+    The counts stay as they are, since the caller replaces them with shares that are turned already.
+    """
+    # Negated positions, moved so that they stay inside the frame: its shape is (rows, columns), positions are (x, y).
     where = scan.positions if by.sign > 0 else np.array(scan.shape[::-1]) - scan.positions
     mask, dark = (None if i is None else by.of_patterns(i[None])[0] for i in (scan.mask, scan.background))
     return replace(scan, positions=where, mask=mask, background=dark)
@@ -160,18 +206,18 @@ def _turned(scan: Scan, by: Orientation) -> Scan:
 
 @dataclass(frozen=True)
 class Class:
-    """Four orientations that are the same without a known probe.
+    """Four orientations that are equivalent without a known probe.
 
     Attributes
     ----------
     members
-        The four.
+        The four orientations.
     curl
-        Share of the deflections' derivatives that no gradient has; 0 for one that is sampled well.
+        Curl of the deflections as a share of curl and divergence, 0..1; 0 for a well-sampled gradient.
     next_curl
-        The same of the next best class.
+        The curl of the next best class.
     bend
-        Spread of the deflections over what photon noise alone would give.
+        Spread of the deflections divided by the spread that photon noise alone would give.
     """
 
     members: tuple[Orientation, ...]
@@ -181,17 +227,22 @@ class Class:
 
     @property
     def clear(self) -> bool:
-        """Whether the class stands out from the next one and the deflections from noise."""
+        """Whether the curl is clearly below that of the next class, and the deflections clearly above photon noise."""
         return self.curl < CLEAR * self.next_curl and self.bend > LEAST_BEND
 
 
 def without_probe(scan: Measured) -> Class:
-    """Find the class of a scan by the least curl of its deflections; no reconstruction, no probe.
+    """Find the class of a scan by the smallest curl of its deflections, without a reconstruction and without a probe.
 
     Parameters
     ----------
     scan
-        With patterns and positions.
+        Scan with patterns and positions.
+
+    Returns
+    -------
+    Class
+        The best class.
 
     Raises
     ------
@@ -202,6 +253,7 @@ def without_probe(scan: Measured) -> Class:
     if scan.patterns is None or where is None:
         raise InputError(f"patterns and positions of {scan.name}", None, "both", "give the files that hold them")
     bent, noise = _deflections(scan)
+    # A matrix and its negative have the same key, and the sign of the positions is left out: four classes of four.
     classes: dict[bytes, list[Orientation]] = {}
     for o in ORIENTATIONS:
         classes.setdefault(max(o.matrix.tobytes(), (-o.matrix).tobytes()), []).append(o)
@@ -211,26 +263,50 @@ def without_probe(scan: Measured) -> Class:
 
 
 def _deflections(scan: Measured) -> tuple[NDArray[np.float64], float]:
-    """Return the centre of mass of each pattern, (positions, 2) x and y from their mean, and its photon noise, px."""
+    """Return the deflections of the patterns, and the photon noise of one.
+
+    Parameters
+    ----------
+    scan
+        Scan with patterns.
+
+    Returns
+    -------
+    deflections : (positions, 2) float64
+        x and y of the centre of mass of each pattern, relative to the mean over all patterns, detector pixels.
+    noise
+        Root mean square of its standard deviation from photon noise along one axis, detector pixels.
+    """
     found, noise = [], []
     for block in scan.blocks():
         counts = block if scan.mask is None else block * scan.mask
         total = np.maximum(counts.sum(axis=(1, 2)), 1)
         y, x = (np.arange(side) - side // 2 for side in counts.shape[1:])
+        # Sums over rows give (pattern, column), sums over columns (pattern, row); stacked (pattern, x and y).
         centre = np.stack([counts.sum(axis=1) @ x, counts.sum(axis=2) @ y], axis=1) / total[:, None]
         found.append(centre)
+        # Mean square distance of a photon from the centre, both axes together.
         second = (counts.sum(axis=1) @ x**2 + counts.sum(axis=2) @ y**2) / total - (centre**2).sum(axis=1)
-        noise.append(second / 2 / total)  # variance of a mean of that many photons
+        noise.append(second / 2 / total)  # variance of the mean of that many photons, along one axis
     centres = np.concatenate(found)
     return centres - centres.mean(axis=0), float(np.sqrt(np.concatenate(noise).mean()))
 
 
 def _curl(bent: NDArray[np.float64], where: NDArray[np.float64]) -> float:
-    """Return the share of curl in curl and divergence of a field that is known at scattered places."""
+    """Return the curl of a vector field as a share of its curl and divergence, both squared and summed, 0..1.
+
+    Parameters
+    ----------
+    bent : (positions, 2) float64
+        x and y of the field.
+    where : (positions, 2) float64
+        x and y of the positions at which it is known.
+    """
+    # The field is interpolated on a regular grid of half the median distance to the nearest neighbour.
     step = np.median(cKDTree(where).query(where, k=2)[0][:, 1]) / 2 or 1.0
     low, high = where.min(axis=0) + step, where.max(axis=0) - step
     x, y = np.meshgrid(*(np.arange(a, b, step) for a, b in zip(low, high, strict=True)))
-    field = CloughTocher2DInterpolator(where, bent)(x, y)
+    field = CloughTocher2DInterpolator(where, bent)(x, y)  # (row, column, x and y); NaN outside the positions
     dy, dx = np.gradient(field, axis=(0, 1))
     curl, divergence = np.nansum((dx[..., 1] - dy[..., 0]) ** 2), np.nansum((dx[..., 0] + dy[..., 1]) ** 2)
     return float(curl / max(curl + divergence, np.finfo(float).tiny))

@@ -1,4 +1,4 @@
-"""The command that plans an experiment."""
+"""The command `plan`, which plans an experiment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Add the command to a parser's subparsers."""
+    """Add the command to the subparsers of a parser."""
     plan = commands.add_parser("plan", help="dose, step and arm for a wanted image, from the limit and a response")
     plan.add_argument("--base", default="", help="NPZ with probeGuess and objectGuess; built-in sample if absent")
     plan.add_argument("--sample", default="leaves", help="kind of the built-in object")
@@ -24,10 +24,11 @@ def add(commands: Any) -> None:
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Plan, and print the answer and a table."""
+    """Make a plan, print its answer and a table of all options, and write it as JSON when a file was named."""
     from studylib.judge.target import Target
     from studylib.planner import Measuring, check_out, make_plan, read_responses, write
 
+    # A wrong file name must be refused before the computation, not after it.
     check_out(options.out)
     measuring = Measuring(options.flux, options.overhead)
     target = Target("mae", options.mae) if options.mae is not None else Target("resolution", options.resolution)
@@ -42,12 +43,26 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def experiment_of(base: str, sample: str, probe: str, field: Any):
-    """Return the experiment of a base NPZ, or of a built-in object and probe.
+    """Return the experiment with the object and probe of a base NPZ, or with built-in ones.
 
     Parameters
     ----------
+    base
+        NPZ with probe and object; empty for the built-in ones.
+    sample, probe
+        Kinds of the built-in object and probe.
     field
-        Rows and columns; empty or None: those of the object.
+        Rows and columns that the positions span, object pixels; those of the object when empty or None.
+
+    Returns
+    -------
+    Experiment
+        With the raster and the seeds of the laptop profile.
+
+    Raises
+    ------
+    InputError
+        The base cannot be used, a kind is unknown, or the field is smaller than one pixel.
     """
     from studylib.design import StudyDesign
     from studylib.experiment import Experiment
@@ -60,7 +75,13 @@ def experiment_of(base: str, sample: str, probe: str, field: Any):
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return rows as aligned text, empty columns left out."""
+    """Return rows as aligned text, without the columns that are empty in all rows.
+
+    Parameters
+    ----------
+    rows
+        Values by the name of the column; at least one row.
+    """
     names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
     cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
@@ -68,6 +89,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    """Return a value as text: numbers with three significant digits, or as whole numbers from 100 up."""
     if value is None:
         return "-"
     if isinstance(value, float):

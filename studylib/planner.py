@@ -1,4 +1,4 @@
-"""A plan of an experiment: which dose, step and arm for a wanted image, and how well that is known."""
+"""Plan an experiment: which dose, step and arm give a wanted image, and how reliable that is."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ from studylib.judge.target import Allowed, Target
 
 DOCS = Path(__file__).resolve().parents[1] / "docs/response"
 PUBLISHED = (DOCS / "leaves.json", DOCS / "loop.json")
-"""The responses that a plan is made from unless others are given: leaves under the zone plate."""
+"""Responses from which a plan is made unless others are given: the object "leaves" under the zone plate."""
 DOSES = (100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
 """Photons per pattern at which the limit is computed."""
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """How an experiment counts its photons.
+    """How fast an experiment collects its photons.
 
     Attributes
     ----------
     flux
-        Photons per second on the object; None: times of the measurement are not told.
+        Photons per second on the object; None leaves measuring times out of the plan.
     overhead
-        Seconds of each position beside its exposure.
+        Seconds for each position in addition to its exposure.
+
+    Raises
+    ------
+    InputError
+        The flux is not positive and finite, or the overhead is negative or infinite.
     """
 
     flux: float | None = None
@@ -48,20 +53,22 @@ class Measuring:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked, and every way to get it.
+    """What was asked for, and every way to get it.
 
     Attributes
     ----------
+    target
+        What is wanted of the phase.
     options
-        One for each arm and view, the least photons first.
+        One for each arm and view; the option with the fewest photons comes first.
     allowed
-        What photons allow, by view.
+        What the photons allow, by view.
     found
-        How the arms did beside that where they were measured, by arm and view.
+        By arm and view, how the arm performed in studies, relative to what the photons allowed there.
     like
-        Object and probe with which they were measured.
+        Object and probe of these studies.
     notes
-        What is extrapolated in all options.
+        Remarks on what is extrapolated in all options.
     """
 
     target: Target
@@ -73,18 +80,19 @@ class Plan:
 
     @property
     def words(self) -> str:
-        """Return the answer in sentences."""
+        """The answer in sentences."""
         chosen = best(self.options)
         if not chosen:
             return f"No arm is expected to give {self.target.words} by {DOSES[-1]:,.0f} photons per pattern."
         heads = ("the least light", "the shortest measurement")
+        # The option with the least light may also be the one that is measured fastest.
         same = len(chosen) == 2 and chosen[0] == chosen[1]
         told = [(" and ".join(heads), chosen[0])] if same else list(zip(heads, chosen, strict=False))
         ways = " ".join(f"{head[0].upper()}{head[1:]}: {_words(option)}" for head, option in told)
         return f"Wanted: {self.target.words}. {ways}"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the options as rows of a table, with the units in the names."""
+        """Return the options as rows of a table whose column names hold the units."""
         unit = "rad" if self.target.quantity == "mae" else "px"
         return [
             {
@@ -97,7 +105,7 @@ class Plan:
         ]  # fmt: skip
 
     def report(self) -> dict[str, Any]:
-        """Return everything as JSON."""
+        """Return the plan as plain values for JSON."""
         return {
             "target": asdict(self.target), "like": list(self.like), "words": self.words, "notes": self.notes,
             "options": [asdict(o) for o in self.options],
@@ -106,6 +114,7 @@ class Plan:
 
 
 def _words(option: Option) -> str:
+    """Return one option as a sentence, and in a second one what of it lies beyond the measurements."""
     times = [] if option.measuring is None else [f"{_time(option.measuring)} of measuring"]
     times.append(f"about {_time(option.seconds or 0)} of computing")
     beyond = f" Not measured there: {option.beyond}." if option.beyond else ""
@@ -116,18 +125,26 @@ def _words(option: Option) -> str:
 
 
 def _time(seconds: float) -> str:
+    """Return seconds as text in seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def wanted(mae: float | None, resolution: float | None) -> Target:
-    """Return the target of two wishes, one of which is empty.
+    """Return the target from two wishes, of which exactly one is given.
+
+    Parameters
+    ----------
+    mae
+        Wanted mean absolute error of the phase, rad; None or 0 when it is not wanted.
+    resolution
+        Wanted half period, object pixels, at which the ring correlation falls to 0.5; None or 0 when it is not wanted.
 
     Raises
     ------
     InputError
-        Both, or neither.
+        Both are given, or neither, or the value is out of range.
     """
     if bool(mae) == bool(resolution):
         raise InputError("mae, resolution", (mae, resolution), "one of the two", "give --mae 0.05 or --resolution 3")
@@ -135,12 +152,12 @@ def wanted(mae: float | None, resolution: float | None) -> Target:
 
 
 def check_out(path: str) -> str:
-    """Return the name of a plan's file, which may be empty.
+    """Return the file name of a plan, which may be empty.
 
     Raises
     ------
     InputError
-        It does not end with .json.
+        The name does not end with .json.
     """
     if path and not path.endswith(".json"):
         raise InputError("out", path, "a name that ends with .json", "give --out plan.json")
@@ -148,21 +165,46 @@ def check_out(path: str) -> str:
 
 
 def write(made: Plan, path: str) -> Path:
-    """Write a plan as JSON."""
-    return write_json(check_out(path), made.report())
+    """Write a plan as JSON.
 
-
-def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """Read response.json of studies; none are the published ones of leaves under the zone plate.
+    Parameters
+    ----------
+    made
+        Result of `make_plan`.
+    path
+        File to write, ending with .json.
 
     Returns
     -------
-    Rows and limits of all; where two studies have the same arm in the same condition, those of the later one
+    Path
+        The file.
 
     Raises
     ------
     InputError
-        One is absent, or is no response.
+        The name does not end with .json.
+    """
+    return write_json(check_out(path), made.report())
+
+
+def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
+    """Read response.json of one or several studies.
+
+    Parameters
+    ----------
+    paths
+        The files; when empty, the published ones of the object "leaves" under the zone plate.
+
+    Returns
+    -------
+    dict
+        Rows and limits of all studies, and their profile. Where two studies have the same arm in the same condition,
+        the later one counts.
+
+    Raises
+    ------
+    InputError
+        A file is absent or is not a response, or the studies have different profiles.
     """
     rows: dict[tuple[Any, ...], Any] = {}
     limits: dict[tuple[Any, ...], Any] = {}
@@ -170,6 +212,7 @@ def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
     for told in map(_read_response, paths or PUBLISHED):
         mine = check_profile(told["study"].get("profile"))
         profile = profile or mine
+        # Computing times are scaled by the pattern size of one profile, so profiles cannot be mixed.
         if mine != profile:
             raise InputError("response", [Path(p).name for p in paths], "studies of one profile", "give one of them")
         for row in told["rows"]:
@@ -180,6 +223,13 @@ def read_responses(paths: Sequence[str | Path] = ()) -> dict[str, Any]:
 
 
 def _read_response(path: str | Path) -> dict[str, Any]:
+    """Return the content of one response.json as plain values.
+
+    Raises
+    ------
+    InputError
+        The file is absent or is not a response; the message names its first fault.
+    """
     remedy = "give --response reports/response_laptop/analysis/response.json of a study (make response)"
     content = read_json(path, remedy)
     try:
@@ -200,26 +250,34 @@ def make_plan(
 ) -> Plan:
     """Plan an experiment.
 
+    What an arm will reach is estimated as what the photons of this experiment allow, times the factor by which the arm
+    missed that limit where it was measured.
+
     Parameters
     ----------
     experiment
         Object, probe and field.
     target
-        What is wanted.
+        What is wanted of the phase.
     response
-        What arms reached in studies, with their limits, as `read_responses` gives them.
+        What arms reached in studies, with the limits of these, as `read_responses` returns it.
     like
-        Object and probe of the study whose conditions are taken; None: those of the experiment where the study has
-        them, otherwise the first.
+        Object and probe of the study whose conditions are used. None takes those of the experiment if the study has
+        them, otherwise the first of the study.
     measuring
         Flux and overhead.
     doses
-        Photons per pattern at which the limit is computed, rising.
+        Photons per pattern at which the limit is computed, in increasing order.
+
+    Returns
+    -------
+    Plan
+        The options of every arm and view that the study has.
 
     Raises
     ------
     InputError
-        The response has no limits, or not what it is to be like.
+        The response has no limits, or does not have the object and probe `like`.
     StageError
         The object has no limit.
     """
@@ -230,6 +288,7 @@ def make_plan(
     found = reached(response, target, like)
     views = tuple(dict.fromkeys(view for _, view in found))
     allows = allowed(experiment, views, doses)
+    # Pixels per pattern where the computing times were measured.
     pixels = StudyDesign.for_profile(response["study"]["profile"]).sample.n_pixels ** 2
     geometry = {view: experiment.geometry(view, pixels) for view in views}
     made = options(allows, found, target, geometry, measuring.flux, measuring.overhead)

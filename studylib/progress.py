@@ -1,7 +1,7 @@
-"""Progress bars: a widget or a line in a notebook, one line every few seconds in a stage's log.
+"""Progress bars: a widget or a line in a notebook, one line every few seconds in the log of a stage.
 
-papermill logs only the first state of a bar, so a stage run by the pipeline, which names its log in
-STUDYLIB_PROGRESS, writes the bar there itself.
+papermill logs only the first state of a bar. The pipeline therefore names the log of a stage in the variable
+STUDYLIB_PROGRESS, and the stage writes the bar there itself.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from tqdm import tqdm as plain
 from tqdm.auto import tqdm
 
 VARIABLE = "STUDYLIB_PROGRESS"
+"""Environment variable with the path of the log."""
 LOG_SECONDS = 5.0
+"""Least time between two lines in the log, seconds."""
 
 
 class _Lines:
-    """A stream that appends every state of a bar as a line of its own."""
+    """Stream that appends every state of a bar to a file as a line of its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, text: str) -> None:
+        """Append a state of the bar; tqdm's carriage returns and empty writes are dropped."""
         if line := text.strip():
             with self._path.open("a", encoding="utf-8") as log:
                 log.write(line + "\n")
@@ -32,14 +35,16 @@ class _Lines:
 
 
 def bar(total: int, description: str, unit: str):
-    """Return a tqdm bar.
+    """Return a tqdm progress bar.
 
     Parameters
     ----------
     total
-        Steps until it is full.
-    description, unit
-        What is done, and in what it is counted.
+        Number of steps until the bar is full.
+    description
+        What is done.
+    unit
+        Name of one step.
     """
     log = os.environ.get(VARIABLE)
     if log:

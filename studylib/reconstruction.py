@@ -1,4 +1,4 @@
-"""What a training and a reconstruction are, and what they cost."""
+"""The results of a training and of a reconstruction, with what they cost."""
 
 from __future__ import annotations
 
@@ -12,23 +12,30 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network.
+    """A trained network and what its training cost.
 
     Attributes
     ----------
     network
-        With the weights that are kept; it tells how many by `count_params`.
+        The network with the weights that are kept; its method `count_params` returns their number.
     history
-        One row an evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
+        One row per evaluation: epoch, seconds, learning_rate, loss, val_loss, attempt.
     seconds
         Wall time of all attempts.
+    peak_memory_mib
+        Largest resident size of the process so far, MiB.
     flat_loss
-        Held-out loss of the best constant object: what a collapsed network reaches.
+        Held-out loss of the best constant object, which a collapsed network reaches.
+    patterns_per_second
+        Diffraction patterns that the training processed per second.
+    attempts
+        Number of attempts, each with a seed of its own.
     beats_flat
-        Whether the held-out loss is below that; a network for which it is not was trained twice, with two seeds.
+        Whether the held-out loss is below `flat_loss`. Where it is not, PtychoPINN and the Baseline have been trained
+        twice, with two seeds.
     gain, gain_error
-        Of a network that corrects the image of another arm: by how much it explains held-out counts better than that
-        image, nats per pattern, and the standard error; None for the others.
+        For a network that corrects the image of another arm: how much better it explains held-out counts than that
+        image, and the standard error, both in nats per pattern. None for other networks.
     """
 
     network: Any
@@ -45,18 +52,20 @@ class Trained:
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """An iterative reconstruction and what it cost.
+    """A reconstruction by any arm and what it cost.
 
     Attributes
     ----------
-    object : (rows, columns) complex64, in the frame of the positions
-    loss : (epochs,) float64, pty-chi's own displayed loss
+    object : (rows, columns) complex64
+        Reconstructed object in the frame of the positions.
+    loss : (epochs or iterations,) float64
+        Loss of each epoch or iteration, as the arm defines it; empty where the arm reports none.
     seconds
-        Wall time of the iterations.
+        Wall time of the reconstruction.
     peak_memory_mib
         Largest resident size of the process so far, MiB.
     note
-        What a reader of the result has to know; empty where there is nothing.
+        Remark for the reader of the result, in words; empty where there is none.
     """
 
     object: NDArray[np.complex64]
@@ -68,4 +77,5 @@ class Reconstruction:
 
 def peak_memory_mib() -> float:
     """Return the largest resident size of this process so far, MiB."""
+    # Linux gives KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

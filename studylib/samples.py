@@ -1,4 +1,4 @@
-"""The sample: a built-in object and probe by name, or both from a base NPZ."""
+"""The sample of a simulated experiment: a built-in object and probe by name, or both from a base NPZ."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from studylib.probes import PROBES, probe_diameter, refuse_wrapping, zone_plate_
 __all__ = ["Sample", "built_in", "dead_leaves", "load_base", "probe_diameter", "zone_plate_probe"]
 
 LEAST_CONTRAST = 1e-3
-"""Smallest ||O - mean O|| / ||O|| of a base: about a twentieth of the error bound of the best condition (1e5 dense)."""
+"""Smallest accepted contrast ||O - mean O|| / ||O|| of a base object.
+
+It is about a twentieth of the error bound of the best condition (100,000 photons per pattern, dense).
+"""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What is measured: an object and a probe.
+    """What a simulated experiment measures: an object and a probe.
 
     Attributes
     ----------
     object : (rows, columns) complex64
         Transmission function.
     probe : (N, N) complex64
-        Illumination, any scale: the dose sets it.
+        Illumination, any scale; the dose sets its scale later.
     name
-        Where the two come from, without a folder.
+        Source of the two, for reports; of a file the name without its folder.
     sample, probe_kind
-        Names of object and probe, by which options that were chosen by counts are looked up; "base" for a base NPZ.
+        Names of object and probe; "base" for a base NPZ. Options that were chosen by counts are stored under them.
     phase : (rows, columns) float32
-        True phase, rad, unwrapped, where it spans more than 2 pi.
+        True unwrapped phase, rad, where it spans more than 2 pi; otherwise None.
     """
 
     object: NDArray[np.complex64]
@@ -53,16 +56,20 @@ def built_in(settings: SampleSettings, seeds: Seeds, sample: str = "leaves", pro
     Parameters
     ----------
     settings
-        Side of the object and N.
+        Side of the object, and N, the side of the probe.
     seeds
-        The seed of the sample makes object and probe.
+        The seed named `sample` is used for both object and probe.
     sample, probe
         Names of the object and of the probe.
+
+    Returns
+    -------
+    Sample
 
     Raises
     ------
     InputError
-        A name is not known.
+        A name is not known, or the probe wraps round its window.
     """
     sample, probe = check_sample(sample), check_probe(probe)
     made, phase = specimen(sample, settings.object_size, seeds.sample)
@@ -77,14 +84,18 @@ def load_base(path: str | Path) -> Sample:
     Parameters
     ----------
     path
-        NPZ with `probeGuess` (N, N) and `objectGuess` (rows, columns), both complex; other members
-        are not read.
+        NPZ with `probeGuess` (N, N) and `objectGuess` (rows, columns), both complex; other members are not read.
+
+    Returns
+    -------
+    Sample
+        Both arrays as complex64.
 
     Raises
     ------
     InputError
-        No such file, a member missing, pickled, of the wrong type or shape, not finite or empty; a probe that wraps
-        round its window; an object that is too small for two halves, or constant.
+        There is no such file; a member is missing, pickled, of the wrong type or shape, not finite or empty; the probe
+        wraps round its window; or the object is too small for two halves, or one of its halves is constant.
     """
     remedy = "save it with numpy.savez(path, probeGuess=..., objectGuess=...) as complex64"
     members = read_members(path, ("probeGuess", "objectGuess"), remedy)
@@ -103,15 +114,28 @@ def load_base(path: str | Path) -> Sample:
 
 
 def _check_object(image: NDArray[np.complexfloating], n_pixels: int) -> None:
-    """Refuse an object that is too small for the scan, or that has nothing to reconstruct."""
-    # Two halves, a guard band of one window, and windows that stay inside.
+    """Reject an object that is too small for the scan, or that has nothing to reconstruct.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex
+        The object.
+    n_pixels
+        N, the side of a window.
+
+    Raises
+    ------
+    InputError
+        A side is shorter than three windows, or the whole object or one of its halves has too little contrast.
+    """
+    # The rows hold two halves and a guard band of one window between them, and every window stays inside.
     least = 3 * n_pixels
     if min(image.shape) < least:
         raise InputError(
             "objectGuess", image.shape, f"at least {least} px each way", "give a larger object or a smaller N"
         )
-    wide = image.astype(np.complex128)
-    # Positions of the upper rows are trained on, those of the lower ones are tested on.
+    wide = image.astype(np.complex128)  # rounding in single precision could hide a small contrast
+    # Networks are trained on the upper half and tested on the lower half, so each half needs contrast of its own.
     middle = len(wide) // 2
     for name, part in (("object", wide), ("upper half", wide[:middle]), ("lower half", wide[middle:])):
         norm = float(np.linalg.norm(part))

@@ -1,4 +1,4 @@
-"""The commands for a measured scan: inspect and convert."""
+"""The commands for a measured scan: `inspect` and `convert`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from studylib.errors import InputError
 
 
 def _positive(text: str) -> float:
+    """Return the positive number of an option; argparse reports any other text."""
     try:
         number = float(text)
     except ValueError:
+        # The same message serves text that is not a number and numbers that are not positive.
         number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number above 0")
@@ -20,7 +22,7 @@ def _positive(text: str) -> float:
 
 
 def add(commands: Any) -> None:
-    """Add the commands to a parser's subparsers."""
+    """Add both commands to the subparsers of a parser."""
     inspected = commands.add_parser("inspect", help="tell what a measured scan holds, and what it lacks")
     inspected.add_argument("files", nargs="+", help="a scan; more files of the same scan add what the first lacks")
     inspected.add_argument("--plot", default="", help="PNG: positions, mean pattern and probe")
@@ -35,7 +37,15 @@ def add(commands: Any) -> None:
 
 
 def _open(options: argparse.Namespace, files: list[str]):
-    """Return a scan of one file or several, with what was told of the experiment."""
+    """Return the scan in one or several files, with the values of the experiment that the options give.
+
+    Parameters
+    ----------
+    options
+        Parsed options: photon energy, distance and detector pitch, each None when it is not given.
+    files
+        Files of one scan.
+    """
     from studylib.io.readers import open_scan
 
     pitch = options.detector_pixel_m
@@ -44,7 +54,7 @@ def _open(options: argparse.Namespace, files: list[str]):
 
 
 def inspect(options: argparse.Namespace) -> int:
-    """Say what a scan holds."""
+    """Print what a scan holds and what it lacks; draw it when a file was named."""
     import json
 
     from studylib import describe
@@ -67,7 +77,13 @@ def inspect(options: argparse.Namespace) -> int:
 
 
 def convert(options: argparse.Namespace) -> int:
-    """Write a scan in another format."""
+    """Write a scan, or its reconstruction, in the format of the last file name.
+
+    Raises
+    ------
+    InputError
+        Fewer than two files are named.
+    """
     from studylib.io.writers import write_scan
 
     if len(options.files) < 2:
@@ -78,3 +94,4 @@ def convert(options: argparse.Namespace) -> int:
 
 
 COMMANDS = {"inspect": inspect, "convert": convert}
+"""Function of each command, by name."""

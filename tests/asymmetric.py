@@ -59,4 +59,5 @@ def scan_of(dose: int = 1000, noise: bool = True, step: float = 5.3, seed: int =
     else:
         expected = np.concatenate(list(forward.expected_counts(OBJECT, lit, positions)))
         amplitudes = (np.sqrt(expected) / scale).astype(np.float32)
-    return Scan(amplitudes, lit, positions, scale, OBJECT.shape, {"dose": dose, "split": "test", "view": "dense"})
+    metadata = {"dose": dose, "split": "test", "view": "dense", "object_shape": list(OBJECT.shape)}
+    return Scan(amplitudes, lit, positions, scale, OBJECT.shape, metadata)

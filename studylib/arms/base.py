@@ -1,4 +1,4 @@
-"""What an arm is: a way to come from the patterns of a scan to an image of the object."""
+"""The base class of all arms. An arm turns the diffraction patterns of a scan into an image of the object."""
 
 from __future__ import annotations
 
@@ -17,56 +17,62 @@ from studylib.reconstruction import Reconstruction
 from studylib.scan import Scan
 
 Image = NDArray[np.complex64]
+"""Image of the object, (rows, columns), or patches of it, (positions, N, N)."""
 Images = Callable[[Scan], Mapping[str, Image]]
-"""From a scan, perhaps a share of the counts, to its images by some arms, (rows, columns) complex64 by key."""
+"""Function that maps a scan, or a share of its counts, to images of the object by some arms: (rows, columns) complex64
+by arm key."""
 
 
 def first_object(scan: Scan, start: NDArray[np.complex64] | None) -> NDArray[np.complex64]:
-    """Return the image that an iterative arm begins with, (rows, columns) complex64.
+    """Return the first object of an iterative arm.
 
     Parameters
     ----------
     scan
-        Tells the best constant object, which stands where nothing is known.
+        Scan to be reconstructed. Its best constant object fills the pixels where nothing is known.
     start : (rows, columns) complex64
-        Image of another arm, 0 where it is not known; None for a constant object.
+        Image of another arm in the frame of the scan, 0 where it is not known; None for a constant object.
+
+    Returns
+    -------
+    (rows, columns) complex64
     """
     flat = np.full(scan.shape, scan.best_constant(), np.complex64)
-    return flat if start is None else np.where(start == 0, flat, start).astype(np.complex64)
+    return flat if start is None else np.where(start == 0, flat, start).astype(np.complex64)  # 0: not known
 
 
 class Arm(ABC):
-    """One arm of the study. A new one is a subclass in a file of its own and a line in the registry.
+    """Base class of the arms. A new arm is a subclass in a file of its own and a line in the registry.
 
     Attributes
     ----------
     name
-        Canonical name, in tables and reports.
+        Canonical name, used in tables and reports.
     key
-        Name in paths, on the command line and as a papermill parameter: lower case, no spaces.
+        Name used in paths, on the command line and as a papermill parameter: lower case, no spaces.
     colour
-        Of its curves and pictures, #rrggbb.
+        Colour of the arm's curves and pictures, #rrggbb.
     settings
-        Type of its settings; every field has a default.
+        Class of the arm's settings; every field has a default.
     trains
-        Whether it has to be trained on the training half before it reconstructs.
+        Whether the arm has to be trained on the training half before it can reconstruct.
     needs_truth
-        Whether its training needs the true object; such an arm drops out where there is none.
+        Whether the training needs the true object. Such an arm drops out where there is no truth.
     after
-        Keys of the arms whose image it starts from.
+        Keys of the arms whose images this arm starts from.
     weights
-        File that a training leaves, beside history.csv and training.json.
+        Name of the file with the weights, which a training writes beside history.csv and training.json.
     trained_by
-        Key of the arm whose training it loads; empty where it needs none. An arm that trains loads its own.
+        Key of the arm whose training this arm loads; empty if it needs none. An arm that trains loads its own training.
     options_of
-        Key of the arm whose chosen options it takes over; empty for its own.
+        Key of the arm whose chosen options this arm uses; empty if it uses its own.
     has_forward_model
-        Whether it computes expected patterns; only a plain supervised network does not.
+        Whether the arm computes expected patterns. Only a plain supervised network does not.
     error_from_halves
-        Whether the error of its pixels is told from its images of two halves of the counts.
+        Whether the error of the arm's pixels is estimated from its images of two halves of the counts.
     without_prior
-        For an arm that fits the object itself by iterations: the settings with which it has no prior, so that it must
-        stay at the truth on noise-free patterns (one test starts every such arm there); None for the others.
+        For an arm that fits the object itself by iterations: settings that switch its prior off. With these settings
+        it must stay at the truth on noise-free patterns (one test starts every such arm there). None for other arms.
     """
 
     name: ClassVar[str]
@@ -86,50 +92,85 @@ class Arm(ABC):
     def train(
         self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
-        """Train on the training half of a view; arms that train say how.
+        """Train the arm on the training half of a view. Arms that train override this method.
 
         Parameters
         ----------
         scan
-            Training half.
+            Training half of the view.
         patches : (positions, N, N) complex64
-            True object patches, for arms that need the truth; None for the others.
+            True object patches for an arm that needs the truth; None for the other arms.
         settings
-            Of the type that the arm declares.
+            Settings of the class that the arm declares.
         seeds
             Seeds of the study.
         images
-            Of the arms named in `after`; an arm that names none is not given it.
+            Function that makes the images of the arms named in `after`. It is given only to arms that name some.
 
         Returns
         -------
         `studylib.reconstruction.Trained`
+
+        Raises
+        ------
+        StageError
+            The arm does not train.
         """
         raise StageError(f"{self.name} is not an arm that trains")
 
     def save(self, trained: Any, folder: Path) -> None:
-        """Write what `train` returned into a folder, as the file `weights`."""
+        """Write the result of a training into a folder, as the file `weights`.
+
+        Parameters
+        ----------
+        trained
+            What `train` returned.
+        folder
+            Folder of the training.
+
+        Raises
+        ------
+        StageError
+            The arm does not train.
+        """
         raise StageError(f"{self.name} is not an arm that trains")
 
     def load(self, folder: Path, remedy: str) -> Any:
-        """Read what `reconstruct` needs of a training; None for arms that do not train.
+        """Read what `reconstruct` needs from a training.
+
+        Parameters
+        ----------
+        folder
+            Folder of the training.
+        remedy
+            Command that makes the training, for the error message.
+
+        Returns
+        -------
+        The trained network; None for an arm that loads no training
 
         Raises
         ------
         InputError
-            Not trained yet; the message says `remedy`.
+            The arm has not been trained yet; the message names `remedy`.
         """
         return None
 
     def for_scan(self, trained: Any, scan: Scan, settings: Any) -> Any:
-        """Return what `load` returned, ready for a scan of another dose or probe than it was trained on.
+        """Return a trained network adapted to a scan of another dose or probe than it was trained on.
 
         Parameters
         ----------
+        trained
+            What `load` returned.
         scan
-            What is to be reconstructed.
+            Scan to be reconstructed.
         settings
-            With which it was trained.
+            Settings of the training.
+
+        Returns
+        -------
+        An object of the same kind as `trained`; by default `trained` itself
         """
         return trained
 
@@ -142,68 +183,82 @@ class Arm(ABC):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Reconstruct the object of a scan. The truth is not at hand.
+        """Reconstruct the object of a scan. The truth is not available here.
 
         Parameters
         ----------
         scan
             Counts, probe and positions.
         settings
-            Of the type that the arm declares.
+            Settings of the class that the arm declares.
         seeds
             Seeds of the study.
         trained
             What `load` returned.
         starts
-            Images (rows, columns) complex64 of the arms named in `after`, by key. An iterative arm takes the first of
-            them as its first object, whatever its key, and 0 as "not known".
+            Images of the arms named in `after`, (rows, columns) complex64 by key. An iterative arm takes the first of
+            them as its first object, whatever its key, and reads 0 as "not known".
+
+        Returns
+        -------
+        `studylib.reconstruction.Reconstruction`; its object is (rows, columns) complex64 in the frame of the positions
         """
 
     def memory_mib(self, scan: Scan) -> float:
-        """Return the memory in MiB that it takes of a large scan; 0 for an arm that reads patterns as it uses them.
+        """Return the memory that the arm takes for a large scan, MiB.
 
         Parameters
         ----------
         scan
-            Its patterns need not be in memory.
+            Scan to be reconstructed; its patterns need not be in memory.
+
+        Returns
+        -------
+        MiB; 0 for an arm that reads patterns only as it uses them
         """
         return 0.0
 
     def refuse_too_large(self, scan: Scan) -> None:
-        """Refuse a scan for which this machine has not the memory.
+        """Refuse a scan that does not fit into the free memory of this machine.
+
+        Parameters
+        ----------
+        scan
+            Scan to be reconstructed.
 
         Raises
         ------
         InputError
-            With what it would take, and what there is.
+            The scan does not fit; the message names the memory that it takes and the free memory.
         """
         shape = len(scan.positions), scan.n_pixels, scan.n_pixels
         remedy = "leave the arm out, or give fewer patterns; MAP and the networks read patterns as they need them"
         machine.refuse_too_large(f"scan for {self.name}", shape, self.memory_mib(scan), remedy)
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return the settings to be tried by `make selection`, round by round.
+        """Return the settings that `make selection` tries in one round.
 
         Parameters
         ----------
         best
-            The best of the rounds before; None in the first.
+            Best settings of the rounds so far; None in the first round.
 
         Returns
         -------
-        Settings, as far as they differ from the defaults; nothing new ends the search
+        Settings as far as they differ from the defaults. The search ends when a round proposes nothing new
         """
         return []
 
     @abstractmethod
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
-        """Return the patterns that the arm's own forward model expects of an object.
+        """Return the patterns that the arm's own forward model expects for an object.
 
-        One test holds it against the simulation for every registered arm.
+        One test compares them with the simulation, for every registered arm.
 
         Parameters
         ----------
         image : (rows, columns) complex64
+            Object in the frame of the positions.
         scan
             Probe and positions; its counts are not used.
 

@@ -1,6 +1,6 @@
-"""PtyChi: pty-chi's least-squares maximum likelihood (LSQML), a package of its own.
+"""PtyChi: least-squares maximum likelihood (LSQML) of the package pty-chi.
 
-It is given what the other arms are given: the counts, the same probe, held fixed, the same positions, a flat object to
+It is given the same as the other arms: the counts, the same probe (held fixed), the same positions, a flat object to
 start from, and a seed. Its options are chosen by split counts.
 
 References
@@ -32,40 +32,47 @@ class PtyChiSettings(Frozen):
     """Settings of LSQML."""
 
     epochs: int = Field(40, ge=1)
+    """Epochs of the run, or of the second run if there is a first one."""
     batches: int = Field(9, ge=1)
     """Batches in an epoch. A fixed batch size would give small scans fewer steps in an epoch."""
     noise_model: Literal["poisson", "gaussian"] = "poisson"
+    """Noise that LSQML assumes in the counts."""
     batching: Literal["random", "compact"] = "compact"
+    """Choice of the positions of a batch: at random, or close together (compact). Compact batches have momentum."""
     momentum: float = Field(0.5, ge=0)
     """Momentum of the object; pty-chi uses it with compact batches only."""
     step: float = Field(0.9, gt=0)
-    """Factor of the step that LSQML solves for."""
+    """Factor of the step for which LSQML solves."""
     decay: float = Field(1.0, gt=0, le=1)
-    """Factor by which the object's step shrinks in every epoch."""
+    """Factor by which the step of the object shrinks in every epoch."""
     tv: float = Field(0.3, ge=0)
-    """Weight of pty-chi's total variation, applied once an epoch (two steps of Chambolle's iteration); 0 for none."""
+    """Weight of pty-chi's total variation, which is applied once in every epoch (two steps of Chambolle's iteration); 0
+    for none."""
     first_epochs: int = Field(0, ge=0)
-    """Epochs of a first run whose image the others go on from; 0 for none."""
+    """Epochs of a first run, from whose image the second run starts; 0 for a single run."""
     first_batching: Literal["random", "compact"] = "random"
-    """Batches of the first run: random ones bring coarse structure soon, compact ones converge further."""
+    """Batches of the first run. Random batches find the coarse structure soon; compact batches converge further."""
     first_tv: float | None = Field(None, ge=0)
-    """Weight of the total variation in the first run; None for that of the second."""
+    """Weight of the total variation in the first run; None for that of the second run."""
 
 
 class RefiningSettings(PtyChiSettings):
-    """Settings of LSQML that improves probe and positions along with the object."""
+    """Settings of LSQML that improves probe and positions together with the object."""
 
     free_probe: bool = True
+    """Whether the probe is improved."""
     free_positions: bool = True
+    """Whether the positions are improved."""
     position_step: float = Field(2.0, gt=0)
-    """Factor of the step of the positions that pty-chi solves for, which it halves where the gradient is largest."""
+    """Factor of the step of the positions for which pty-chi solves. Pty-chi damps this step, and halves it at the
+    position where the gradient is largest."""
     free_from: float = Field(0.3, ge=0, lt=1)
-    """Share of the epochs of the last run that pass before probe and positions are set free: an object that is not
-    there yet would draw them away."""
+    """Fraction of the epochs of the last run before probe and positions are set free. An object that has not formed yet
+    would draw them away."""
 
 
 class PtyChi(Arm):
-    """LSQML from a flat object."""
+    """LSQML with probe and positions held fixed, started from a flat object."""
 
     name: ClassVar = "PtyChi"
     key: ClassVar = "ptychi"
@@ -81,17 +88,27 @@ class PtyChi(Arm):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Reconstruct with LSQML; of compact batches the epoch with the least loss in the second half of a run counts.
+        """Reconstruct with LSQML.
+
+        Returns
+        -------
+        The reconstruction; `loss` is the loss that pty-chi displays, one value for each epoch of all runs
 
         Raises
         ------
         StageError
             The object is not finite.
+
+        Notes
+        -----
+        With compact batches the object of the epoch with the lowest loss in the second half of a run is kept; with
+        random batches it is the object of the last epoch.
         """
         image = first_object(scan, next(iter((starts or {}).values()), None))
         loss: list[float] = []
         begin = time.perf_counter()
         with progress.bar(settings.first_epochs + settings.epochs, self.name, "epoch") as bar:
+            # A new task for each run: the second starts from the image of the first, with its own options.
             for part in _schedule(settings):
                 task = task_of(_options(part, seeds.iteration, len(scan.positions)), scan, image)
                 least = np.inf
@@ -99,9 +116,10 @@ class PtyChi(Arm):
                     task.run(1)
                     loss.append(float(task.reconstructor.loss_tracker.table["loss"].iloc[-1]))
                     bar.update(1)
-                    # Momentum sets in late, and with total variation it may lead away: what was better is kept. The
-                    # first half does not count: a stronger prior than that of the run before raises the loss at first.
-                    # Random batches have no momentum, and a smaller step in every epoch: their last one counts.
+                    # Momentum sets in late, and together with total variation it may lead away from the minimum, so
+                    # the best epoch is kept. The first half of a run does not count, because a stronger prior than in
+                    # the run before raises the loss at first. Random batches have no momentum and a smaller step in
+                    # every epoch, so their last epoch is kept.
                     kept = 2 * epoch >= part.epochs and not loss[-1] > least
                     if kept if part.batching == "compact" else epoch == part.epochs:
                         least = loss[-1]
@@ -112,11 +130,29 @@ class PtyChi(Arm):
         return Reconstruction(image, np.array(loss), seconds, peak_memory_mib())
 
     def memory_mib(self, scan: Scan) -> float:
-        """Return what pty-chi takes: all patterns at once, some 35 bytes a pixel of every pattern (measured)."""
+        """Return the memory that pty-chi takes, MiB.
+
+        It holds all patterns at once: 600 MiB and about 35 bytes for each pixel of each pattern (measured).
+
+        Parameters
+        ----------
+        scan
+            Scan to be reconstructed.
+        """
         return 600 + 35 * len(scan.positions) * scan.n_pixels**2 / 2**20
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return what users of pty-chi would try where photons are few, and where they are many."""
+        """Return settings that users of pty-chi would try, for few and for many photons; there is one round only.
+
+        Parameters
+        ----------
+        best
+            None in the only round.
+
+        Returns
+        -------
+        Values of the settings; an empty list after the first round
+        """
         if best is not None:
             return []
         compact: dict[str, Any] = {"batching": "compact", "batches": 9}
@@ -126,7 +162,7 @@ class PtyChi(Arm):
             compact | {"tv": 0.0, "epochs": 100, "noise_model": "gaussian"},
             compact | {"tv": 0.03, "epochs": 100},
             compact | {"tv": 0.3, "epochs": 40},
-            # Slow structure needs many epochs, noise a strong prior: first the one, then the other.
+            # Slow structure needs many epochs and noise needs a strong prior: one run for each.
             compact | {"tv": 0.3, "epochs": 40, "first_epochs": 100, "first_batching": "compact", "first_tv": 0.03},
             random | {"batches": 9, "decay": 0.93},
             random | {"batches": 6, "decay": 0.97},
@@ -134,13 +170,24 @@ class PtyChi(Arm):
         ]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
-        """Return the patterns of pty-chi's own forward model."""
+        """Return the patterns of pty-chi's own forward model.
+
+        Parameters
+        ----------
+        image : (rows, columns) complex64
+        scan
+            Probe, positions and background.
+
+        Returns
+        -------
+        (positions, N, N) float32, photons, zero frequency in the centre; masked pixels are not set to 0
+        """
         options = _options(self.settings(), 0, len(scan.positions))
         return expected_of(task_of(options, scan, np.ascontiguousarray(image, np.complex64)), scan)
 
 
 class PtyChiRefining(PtyChi):
-    """LSQML that improves probe and positions along with the object, as its users do where these are not exact."""
+    """LSQML that improves probe and positions with the object, as its users do where these are not exact."""
 
     name: ClassVar = "PtyChi refining"
     key: ClassVar = "ptychi_refining"
@@ -150,7 +197,7 @@ class PtyChiRefining(PtyChi):
 
 
 class PtyChiFromPinn(PtyChi):
-    """LSQML, started from PtychoPINN's image."""
+    """LSQML, started from PtychoPINN's image instead of a flat object."""
 
     name: ClassVar = "PtyChi from PtychoPINN"
     key: ClassVar = "ptychi_pinn"
@@ -160,7 +207,19 @@ class PtyChiFromPinn(PtyChi):
 
 
 def expected_of(task: Any, scan: Scan) -> NDArray[np.float32]:
-    """Return the patterns that a task expects of its object, (positions, N, N) float32, photons, centred."""
+    """Return the patterns that a pty-chi task expects for its present object.
+
+    Parameters
+    ----------
+    task
+        Task of pty-chi for the scan.
+    scan
+        Scan of the task; its background is added, since pty-chi's model has none.
+
+    Returns
+    -------
+    (positions, N, N) float32, photons, zero frequency in the centre
+    """
     import torch
 
     n = scan.n_pixels
@@ -178,13 +237,14 @@ def refine_probe(scan: Scan, fixed: int = 10, free: int = 30, seed: int = 0) -> 
     scan
         Counts, a probe to start from, and positions.
     fixed, free
-        Epochs for the object alone, and then for both.
+        Epochs with the probe held fixed, and then with the probe free.
     seed
-        Of the batches.
+        Seed of the batches.
 
     Returns
     -------
-    (N, N) complex64, sqrt(photons), as bright as the probe that was given: the scale between probe and object is free
+    (N, N) complex64, sqrt(photons), scaled to the norm of the given probe, since the scale between probe and object is
+    free
 
     Raises
     ------
@@ -209,7 +269,10 @@ def refine_probe(scan: Scan, fixed: int = 10, free: int = 30, seed: int = 0) -> 
 
 
 def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
-    """Return the runs that follow one another: one, or two where first epochs are asked for."""
+    """Return the settings of the runs that follow one another: one run, or two if `first_epochs` is set.
+
+    The first of two runs holds probe and positions fixed.
+    """
     if not settings.first_epochs:
         return [settings]
     tv = settings.tv if settings.first_tv is None else settings.first_tv
@@ -219,14 +282,18 @@ def _schedule(settings: PtyChiSettings) -> list[PtyChiSettings]:
 
 
 def same_model(options: Any, epochs: int, batch: int, seed: int) -> None:
-    """Set pty-chi's options to the study's forward model, probe and positions held fixed.
+    """Set pty-chi's options, in place, to the forward model of the study, with probe and positions held fixed.
 
     Parameters
     ----------
     options
-        Of any of its reconstructors; changed.
-    epochs, batch, seed
-        How many in all, patterns in a batch, and what its random numbers start from.
+        Options of any of pty-chi's reconstructors.
+    epochs
+        Number of epochs in all.
+    batch
+        Patterns in a batch.
+    seed
+        Seed of pty-chi's random numbers.
     """
     import torch
     from ptychi import api
@@ -234,16 +301,27 @@ def same_model(options: Any, epochs: int, batch: int, seed: int) -> None:
     r, o = options.reconstructor_options, options.object_options
     r.num_epochs, r.batch_size, r.random_seed = epochs, max(1, batch), seed
     r.default_device = api.Devices.GPU if torch.cuda.is_available() else api.Devices.CPU
-    # The probe is moved by a Fourier shift (BILINEAR would low-pass it).
-    # pty-chi centres a window on (N - 1)/2, the study on N/2.
+    # FOURIER moves the probe by a Fourier shift; BILINEAR would low-pass it. Pty-chi centres a window on (N - 1)/2, the
+    # study on N/2: the origin makes up for the difference.
     o.patch_interpolation_method = api.PatchInterpolationMethods.FOURIER
     o.determine_position_origin_coords_by = api.ObjectPosOriginCoordsMethods.SPECIFIED
-    o.position_origin_coords = np.full(2, -0.5)  # its code wants an array
-    o.remove_object_probe_ambiguity.enabled = False  # it would make the probe brighter or darker
+    o.position_origin_coords = np.full(2, -0.5)  # pty-chi's code needs an array
+    o.remove_object_probe_ambiguity.enabled = False  # it would rescale the probe
     options.probe_options.optimizable = options.probe_position_options.optimizable = False
 
 
 def _options(settings: PtyChiSettings, seed: int, n_positions: int):
+    """Return pty-chi's options for LSQML.
+
+    Parameters
+    ----------
+    settings
+        Settings of one run.
+    seed
+        Seed of the batches.
+    n_positions
+        Positions of the scan, from which the size of a batch follows.
+    """
     ready_torchvision()
     from ptychi import api
 
@@ -251,7 +329,9 @@ def _options(settings: PtyChiSettings, seed: int, n_positions: int):
     same_model(options, settings.epochs, -(-n_positions // settings.batches), seed)
     r, o = options.reconstructor_options, options.object_options
     r.noise_model = api.NoiseModels[settings.noise_model.upper()]
+    # Pty-chi applies the momentum of the object with compact batches only.
     r.momentum_acceleration_gain = settings.momentum if settings.batching == "compact" else 0.0
+    # The probe is given in photons, so pty-chi must not rescale it.
     r.rescale_probe_intensity_in_first_epoch = False
     r.batching_mode = api.BatchingModes[settings.batching.upper()]
     o.optimal_step_size_scaler = settings.step
@@ -274,10 +354,15 @@ def task_of(options: Any, scan: Scan, start: NDArray[np.complex64]) -> Any:
     Parameters
     ----------
     options
-        Of one of its reconstructors.
+        Options of one of pty-chi's reconstructors.
     scan
+        Counts, probe, positions (x and y, pixels), mask and background.
     start : (rows, columns) complex64
         First object.
+
+    Returns
+    -------
+    `ptychi.api.task.PtychographyTask`
     """
     import torch
     from ptychi.api.task import PtychographyTask
@@ -285,10 +370,10 @@ def task_of(options: Any, scan: Scan, start: NDArray[np.complex64]) -> Any:
     n = scan.n_pixels
     return PtychographyTask(
         options,
-        # It has no background in its model: what is left of the counts, as its users give them.
+        # Pty-chi's model has no background, so the background is subtracted from the counts, as its users do.
         diffraction_data=torch.from_numpy(scan.light(scan.counts)),
         object_data=torch.from_numpy(start[None]),
-        # Its FFT is not normalised, the study's is orthonormal: N times the amplitude.
+        # Pty-chi's FFT is not normalised and that of the study is orthonormal, which differ by a factor N in amplitude.
         probe_data=torch.from_numpy((scan.probe / n).reshape(1, 1, n, n)),
         probe_position_x_px=torch.from_numpy(scan.positions[:, 0].astype(np.float32)),
         probe_position_y_px=torch.from_numpy(scan.positions[:, 1].astype(np.float32)),

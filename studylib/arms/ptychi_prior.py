@@ -1,8 +1,8 @@
-"""PtyChi deep prior: the object as the output of a network of pty-chi that is fitted to this one scan.
+"""PtyChi deep prior: the object is the output of a network that pty-chi fits to this one scan.
 
 The weights of a convolutional network with a fixed random input are fitted to the counts by pty-chi's automatic
-differentiation; its structure is the prior, and no other scan is learned from. The noise is fitted last, so that the
-number of epochs is what keeps it out: it is chosen by split counts like every option.
+differentiation. The structure of the network is the prior; nothing is learned from other scans. The network fits the
+noise last, so the number of epochs keeps the noise out. It is chosen by split counts, as every option.
 
 References
 ----------
@@ -37,21 +37,24 @@ class DeepPriorSettings(Frozen):
     """Settings of pty-chi's deep image prior."""
 
     network: Literal["autoencoder", "unet"] = "autoencoder"
-    """The autoencoder has no connections that go past its coarsest level; pty-chi's U-Net has, and is four times as slow."""
+    """The autoencoder has no connections that bypass its coarsest level. Pty-chi's U-Net has them, and is four times as
+    slow."""
     levels: int = Field(3, ge=1)
-    """Halvings of the autoencoder."""
+    """Number of times that the autoencoder halves the image."""
     width: int = Field(32, ge=1)
-    """Feature maps of the autoencoder's first level; the next has twice as many."""
+    """Feature maps at the first level of the autoencoder; the next level has twice as many."""
     epochs: int = Field(600, ge=1)
+    """Passes over all patterns. More epochs fit finer structure and, in the end, the noise."""
     batches: int = Field(1, ge=1)
-    """Batches in an epoch: for each one the network makes the whole object."""
+    """Batches in an epoch. The network makes the whole object for each of them."""
     step: float = Field(1e-3, gt=0)
     """Learning rate of Adam."""
     loss: Literal["poisson", "mse_sqrt"] = "poisson"
+    """Loss that is minimised: the Poisson likelihood, or the squared difference of the amplitudes."""
 
 
 class PtyChiDeepPrior(Arm):
-    """The weights of a network whose output is the object, fitted to the counts."""
+    """The arm that fits the weights of a network to the counts; the object is the output of the network."""
 
     name: ClassVar = "PtyChi deep prior"
     key: ClassVar = "ptychi_prior"
@@ -66,14 +69,23 @@ class PtyChiDeepPrior(Arm):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Fit the network; the object of its last weights counts.
+        """Fit the network, and return the object that its last weights give.
+
+        Returns
+        -------
+        The reconstruction; `loss` is the loss that pty-chi displays, one value for each epoch
 
         Raises
         ------
         StageError
             The object is not finite.
+
+        Notes
+        -----
+        Images in `starts` are not used: the network determines the first object.
         """
         begin, loss = time.perf_counter(), list[float]()
+        # The task needs an object of the right size; the output of the network takes its place.
         task = _task(settings, scan, np.ones(scan.shape, np.complex64), seeds.iteration)
         with progress.bar(settings.epochs, self.name, "epoch") as bar:
             for _ in range(settings.epochs):
@@ -86,22 +98,67 @@ class PtyChiDeepPrior(Arm):
         return Reconstruction(image, np.array(loss), time.perf_counter() - begin, peak_memory_mib())
 
     def memory_mib(self, scan: Scan) -> float:
-        """Return what pty-chi takes: all patterns at once, and the maps of the network at the size of the object."""
+        """Return the memory that pty-chi takes, MiB.
+
+        It holds all patterns at once, and the feature maps of the network at the size of the object.
+
+        Parameters
+        ----------
+        scan
+            Scan to be reconstructed.
+        """
         return 600 + (60 * len(scan.positions) * scan.n_pixels**2 + 2_500 * np.prod(scan.shape)) / 2**20
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return numbers of epochs, then networks that follow finer structure or coarser."""
+        """Return numbers of epochs; in later rounds networks that follow finer or coarser structure.
+
+        Parameters
+        ----------
+        best
+            Best settings so far; None in the first round.
+
+        Returns
+        -------
+        Values of `epochs`, then of `levels` and `network`
+        """
         if best is None:
             return [{"epochs": epochs} for epochs in (200, 600, 1_500)]
         return [{**best, "levels": 2}, {**best, "levels": 4}, {**best, "network": "unet"}]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
-        """Return the patterns of pty-chi's forward model for automatic differentiation."""
+        """Return the patterns of pty-chi's forward model for automatic differentiation.
+
+        Parameters
+        ----------
+        image : (rows, columns) complex64
+        scan
+            Probe, positions and background.
+
+        Returns
+        -------
+        (positions, N, N) float32, photons, zero frequency in the centre; masked pixels are not set to 0
+        """
         return expected_of(_task(None, scan, np.ascontiguousarray(image, np.complex64), 0), scan)
 
 
 def _task(settings: DeepPriorSettings | None, scan: Scan, start: NDArray[np.complex64], seed: int) -> Any:
-    """Return pty-chi's task; without settings it has no network, and its object is what it starts from."""
+    """Return pty-chi's task with the network, or without it.
+
+    Parameters
+    ----------
+    settings
+        Settings of the network; None for a task without a network, whose object is `start` itself.
+    scan
+        Counts, probe and positions.
+    start : (rows, columns) complex64
+        First object.
+    seed
+        Seed of pty-chi's random numbers.
+
+    Returns
+    -------
+    `ptychi.api.task.PtychographyTask`
+    """
     ready_torchvision()
     import torch
     from ptychi import api
@@ -119,13 +176,13 @@ def _task(settings: DeepPriorSettings | None, scan: Scan, start: NDArray[np.comp
         prior.model_params = {"num_in_channels": IN_CHANNELS, "num_out_channels": 2}
     else:
         prior.model = api.enums.DIPModels.AUTOENCODER
-        # No bounds on modulus and phase: the object's modulus is 1 in a vacuum, where a sigmoid never comes.
+        # Modulus and phase have no bounds, since the object's modulus is 1 in vacuum and a sigmoid never reaches 1.
         prior.model_params = {
             "num_in_channels": IN_CHANNELS, "num_levels": told.levels, "base_channels": told.width,
             "use_batchnorm": True, "sigmoid_on_magnitude": False, "scaled_tanh_on_phase": False,
         }  # fmt: skip
     task = task_of(options, scan, start)
     if told.loss == "poisson":
-        # pty-chi 2.2.0 offers this loss with torch's default, which takes what it is given for the logarithm of a rate.
+        # Pty-chi 2.2.0 offers this loss with torch's default, which takes its input as the logarithm of a rate.
         task.reconstructor.loss_function = torch.nn.PoissonNLLLoss(log_input=False)
     return task

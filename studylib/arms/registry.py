@@ -1,4 +1,4 @@
-"""The registry of arms: every list of arms in the study comes from here."""
+"""The registry of arms. Every list of arms in the study comes from here."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ BUILT_IN: tuple[Arm, ...] = (
     PtychoPINN(), Baseline(), PtyChi(), Map(), Unrolled(), MapFromPinn(), FineTuned(), PtyChiFromPinn(),
     PtyChiRefining(), MapRefining(), PtyChiDeepPrior(),
 )  # fmt: skip
+"""The arms of this package. Their order is that of every list of arms."""
 USUAL = ("pinn", "baseline", "ptychi", "map", "pinn_map")
 """Keys of the arms of a run that names none."""
 CONTRACT = ("PtychoPINN", "Baseline", "PtyChi")
-"""Names that the delta files of the study are about."""
+"""Names of the arms that the delta files of the study compare."""
 NUMERICAL = ("keras", "torch", "tensorflow", "ptychi", "numpy", "scipy")
 """Libraries whose version may change an image."""
 GROUP = "studylib.arms"
+"""Entry-point group in which other packages offer their arms."""
 KEY = re.compile(r"[a-z][a-z0-9_]*")
+"""Form of a key."""
 
 
 @cache
@@ -46,7 +49,7 @@ def arms() -> dict[str, Arm]:
     Raises
     ------
     InputError
-        A package's arm is no `Arm`, or its key or name is taken or not usable in a path.
+        The arm of a package is no `Arm`, its key or name is taken, or its key cannot be used in a path.
     """
     found = {arm.key: arm for arm in BUILT_IN}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
@@ -61,12 +64,12 @@ def arms() -> dict[str, Arm]:
 
 
 def arm(key: str) -> Arm:
-    """Return the arm of a key.
+    """Return the arm with a given key.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no arm with this key.
     """
     if key not in arms():
         raise InputError("arm", key, "one of " + ", ".join(arms()), "give --arms " + " ".join(USUAL))
@@ -74,52 +77,70 @@ def arm(key: str) -> Arm:
 
 
 def check_arms(keys: Any) -> tuple[str, ...]:
-    """Return the keys in the order of the registry, with the arms that they start from.
+    """Return the keys of the given arms and of the arms that they start from, in the order of the registry.
 
     Parameters
     ----------
     keys
-        Keys, an iterable of words or one string of words.
+        Keys, as an iterable of words or as one string of words.
 
     Raises
     ------
     InputError
-        One is unknown, or there is none.
+        A key is unknown, or there is none.
     """
     words = keys.split() if isinstance(keys, str) else list(keys)
     if not words:
         raise InputError("arms", words, "at least one of " + ", ".join(arms()), "give --arms map")
     wanted = {arm(word).key for word in words}
+    # An arm that starts from another one brings it into the run.
     for word in tuple(wanted):
         wanted |= set(needed(word))
     return tuple(key for key in arms() if key in wanted)
 
 
 def needed(key: str) -> tuple[str, ...]:
-    """Return the keys of the arms that must have run, or been trained, before this one."""
+    """Return the keys of the arms that must have run, or been trained, before this one.
+
+    Raises
+    ------
+    InputError
+        The key is unknown.
+    """
     found = arm(key)
     before = [*found.after, *([found.trained_by] if found.trained_by else [])]
+    # A dict keeps the order and drops repetitions.
     return tuple(dict.fromkeys([k for b in before for k in (*needed(b), b)]))
 
 
 def training_of(key: str) -> str:
-    """Return the key of the arm whose training this one loads; empty where it needs none."""
+    """Return the key of the arm whose training this one loads; empty if it needs none."""
     found = arm(key)
     return key if found.trains else found.trained_by
 
 
 @cache
 def algorithm(key: str) -> str:
-    """Return a name of the code that an arm is, hexadecimal; any line or library that may change an image changes it.
+    """Return a hash that identifies the code of an arm, so that images made by different code can be told apart.
 
-    The source of the arm's class, of those it is made from and of the arms that it starts from, of the packages physics
-    and learn, and the versions of the numerical libraries. Two images of one arm with two such names do not stand in
-    one table.
+    It covers the source of the arm's class and its base classes, of the arms that it starts from, and of the packages
+    physics and learn, of the modules poisson and coarse, and the versions of the numerical libraries. Two images of one
+    arm with different hashes are never put into one table.
+
+    Parameters
+    ----------
+    key
+        Key of the arm.
+
+    Returns
+    -------
+    16 hexadecimal digits
     """
     kinds = [kind for k in (*needed(key), key) for kind in type(arm(k)).__mro__]
     sources = {Path(inspect.getfile(kind)) for kind in kinds if issubclass(kind, Arm)}
     here = Path(__file__).resolve().parents[1]
     sources |= {path for package in ("physics", "learn") for path in (here / package).glob("*.py")}
+    # Modules that arms import but do not inherit from.
     sources |= {here / "arms/poisson.py", here / "arms/coarse.py"}
     digest = hashlib.sha256()
     for path in sorted(sources):
@@ -130,7 +151,7 @@ def algorithm(key: str) -> str:
 
 
 def options_owner(key: str) -> str:
-    """Return the key of the arm whose chosen options this one runs with: its own, or those of what it refines with."""
+    """Return the key of the arm whose chosen options this arm uses: its own key, or that of `options_of`."""
     return arm(key).options_of or key
 
 
@@ -147,7 +168,7 @@ def check_select(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        One is no arm of the run, has to be trained, or takes its options from another.
+        A key names no arm of the run, an arm that has to be trained, or one that uses the options of another arm.
     """
     owners = {options_owner(key) for key in run}
     for key in keys:
@@ -174,7 +195,7 @@ def check_one_training(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        One is not trained in the study.
+        A key names an arm that the study does not train.
     """
     trained = {training_of(key) for key in run} - {""}
     for key in keys:
@@ -185,43 +206,55 @@ def check_one_training(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def settings_of(key: str, design: StudyDesign, scan: Scan, own: dict[str, Any] | None = None) -> tuple[Any, str]:
-    """Return an arm's settings for a scan, and in words where they come from.
+    """Return the settings of an arm for a scan, and their origin in words.
 
-    Defaults of the arm, over them what was chosen by split counts for the nearest condition, over them what the
-    profile of the design says.
+    The settings are the defaults of the arm. Values chosen by split counts for the nearest condition replace them, and
+    values from the profile of the design replace those.
 
     Parameters
     ----------
     key
-        Of the arm.
+        Key of the arm.
     design
-        Of the hub.
+        Design of the hub.
     scan
-        Its fluence and its sample and probe decide which row of the table of choices is the nearest.
+        Scan whose sample, probe, view and fluence decide which row of the table of choices is the nearest.
     own
-        What was chosen on the scan itself, as `arm_stages.select` writes it; it takes the place of the table.
+        Options chosen on the scan itself, as `arm_stages.select` writes them; they take the place of the table.
+
+    Returns
+    -------
+    settings
+        Settings of the class that the arm declares.
+    words
+        Where they come from.
     """
     found = arm(key)
     if own is None:
         chosen, told = choice(options_owner(key), scan)
     else:
         chosen, told = own["settings"], f"chosen by split counts of {own['of']} from {len(own['tried'])} candidates"
+    # The profile has the last word: it makes smoke runs short.
     changed = design.arms.get(key, {})
     words = f"{told}; the profile {design.profile} sets {', '.join(changed)}" if changed else told
     return found.settings(**(chosen | changed)), words
 
 
 def images_for(key: str, design: StudyDesign, own: Mapping[str, dict[str, Any]] | None = None) -> Images:
-    """Return what makes, of any scan, the images that the training of an arm starts from.
+    """Return the function that makes, from any scan, the images that the training of an arm starts from.
 
     Parameters
     ----------
     key
-        Of an arm that trains on images of those named in its `after`.
+        Key of an arm that trains on images of the arms named in its `after`.
     design
-        Of the hub.
+        Design of the hub.
     own
-        By key of the owner of the options: what was chosen on the scan itself, as `settings_of` takes it.
+        Options chosen on the scan itself, as for `settings_of`, by the key of the arm that owns the options.
+
+    Returns
+    -------
+    Function from a scan to its images, (rows, columns) complex64 by arm key
 
     Raises
     ------
@@ -234,6 +267,7 @@ def images_for(key: str, design: StudyDesign, own: Mapping[str, dict[str, Any]] 
             raise InputError(f"after of {key}", before, expected, "name such an arm")
 
     def images(scan: Scan, wanted: tuple[str, ...] = arm(key).after) -> dict[str, Image]:
+        """Return the images of the wanted arms, each made from the images that it starts from in turn."""
         made = {}
         for k in wanted:
             settings, _ = settings_of(k, design, scan, (own or {}).get(options_owner(k)))
@@ -253,24 +287,31 @@ def train(
     seeds: Seeds,
     own: Mapping[str, dict[str, Any]] | None = None,
 ) -> Trained:
-    """Train an arm on a scan; give it what makes the images that it starts from, where it wants them.
+    """Train an arm on a scan, with the function that makes the images from which the arm starts.
 
     Parameters
     ----------
     key
-        Of an arm that trains.
+        Key of an arm that trains.
     scan
-        Training half.
+        Training half of a view.
     patches : (positions, N, N) complex64
         True object patches; None for an arm that does not need the truth.
     settings
-        Of the type that the arm declares.
+        Settings of the class that the arm declares.
     design
-        Of the hub.
+        Design of the hub.
     seeds
-        The design's, or with another one for the training.
+        Seeds of the design, possibly with another seed for the training.
     own
         As for `images_for`.
+
+    Raises
+    ------
+    StageError
+        The arm does not train, or the training diverged.
+    InputError
+        The arm starts from an arm that has to be trained itself.
     """
     found = arm(key)
     more = {"images": images_for(key, design, own)} if found.after else {}

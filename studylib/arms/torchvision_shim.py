@@ -1,7 +1,7 @@
 """Let a CUDA build of torchvision import beside the CPU build of torch.
 
-PyPI's torchvision registers fake kernels for two operators on import, and fails when its compiled part
-cannot be loaded to declare them. ptychi and torchmetrics need only pure Python parts of it.
+PyPI's torchvision registers fake kernels for two operators on import, and fails if its compiled part cannot be loaded
+to declare these operators. Ptychi and torchmetrics need only pure Python parts of it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ import functools
 import sys
 
 SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+"""Signature of both operators."""
 
 
 @functools.cache
 def ready_torchvision() -> bool:
-    """Make ``import torchvision`` work; return whether the two operators had to be declared."""
+    """Make ``import torchvision`` work.
+
+    Returns
+    -------
+    Whether the two operators had to be declared
+    """
     import torch
 
     try:
@@ -24,6 +30,7 @@ def ready_torchvision() -> bool:
             raise
     else:
         return False
+    # The failed import leaves half-initialised modules behind, which a second import would return.
     for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
         del sys.modules[name]
     library = torch.library.Library("torchvision", "DEF")
@@ -35,4 +42,4 @@ def ready_torchvision() -> bool:
     return True
 
 
-_libraries: list = []  # The operators live as long as their library object.
+_libraries: list = []  # The operators exist as long as their library object does.

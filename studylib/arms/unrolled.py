@@ -1,4 +1,7 @@
-"""Unrolled: a network in the loop, on the canvas, that corrects MAP's image; trained without truth on split counts."""
+"""Unrolled: a network in the loop, on the canvas, that corrects MAP's image.
+
+It is trained on split counts, without the truth. `studylib.learn.unrolled` holds the network.
+"""
 
 from __future__ import annotations
 
@@ -28,29 +31,33 @@ class UnrolledSettings(Frozen):
     """Settings of the network and of its training."""
 
     unrolled: int = Field(2, ge=1)
-    """Physics steps, each with a learned one."""
+    """Number of physics steps, each with a learned step."""
     width: int = Field(16, ge=4)
-    """Feature maps at the first scale of each learned step; the next have twice as many."""
+    """Feature maps at the first scale of each learned step; the next scales have twice as many."""
     thinning: float = Field(0.4, gt=0, lt=1)
-    """q: share of the counts that the loss is taken from; image and gradient are made of the others."""
+    """q: share of the counts from which the loss is taken; image and gradient are made from the other counts."""
     draws: int = Field(4, ge=1)
-    """Divisions of the counts; each costs an image of the arm that this one starts from."""
+    """Number of splits of the counts; each costs one image of the arm from which this one starts."""
     steps: int = Field(1_500, ge=1)
+    """Training steps."""
     patterns_per_piece: int = Field(64, ge=1)
-    """Positions in the piece of the canvas that a step learns from, about."""
+    """Approximate number of positions in the piece of the canvas from which a step learns."""
     learning_rate: float = Field(1e-3, gt=0)
+    """Largest learning rate of Adam."""
     warmup_fraction: float = Field(0.03, gt=0, lt=1)
+    """Fraction of the steps in which the learning rate rises to its largest value."""
     clip_norm: float = Field(1.0, gt=0)
+    """Gradient norm above which a step is scaled down."""
     validation_fraction: float = Field(0.1, gt=0, lt=0.5)
-    """Share of the positions that is held out, to judge whether the network is better than its start."""
+    """Fraction of the positions that is held out, to judge whether the network is better than its start."""
     evaluations: int = Field(10, ge=1)
-    """How many times the held-out loss is taken."""
+    """Number of times that the held-out loss is computed."""
     mixed_precision: bool = True
-    """Convolutions in bfloat16 where the processor has it; the physics is float32 always."""
+    """Whether convolutions use bfloat16 where the processor has it; the physics is always float32."""
 
 
 class Unrolled(Arm):
-    """Physics steps with a learned step between them, from MAP's image."""
+    """Physics steps, each with a learned step, starting from MAP's image."""
 
     name: ClassVar = "Unrolled"
     key: ClassVar = "unrolled"
@@ -64,7 +71,20 @@ class Unrolled(Arm):
     def train(
         self, scan: Scan, patches: Image | None, settings: Any, seeds: Seeds, images: Images | None = None
     ) -> Any:
-        """Divide the counts, let MAP make an image of each first share, and train by the likelihood of the second."""
+        """Train the network by the likelihood of counts that its input has not seen.
+
+        The counts are split several times into two shares. MAP makes an image of the first share; the network corrects
+        it, and the likelihood of the second share is the loss. `patches` is not used.
+
+        Returns
+        -------
+        `studylib.reconstruction.Trained`; its time includes that of MAP's images
+
+        Raises
+        ------
+        StageError
+            No function for MAP's images is given, or the training diverged.
+        """
         import torch
 
         from studylib.learn.canvas import device
@@ -83,7 +103,15 @@ class Unrolled(Arm):
         return train_unrolled(network, splits, settings, seeds.training, begin)
 
     def save(self, trained: Any, folder: Path) -> None:
-        """Write weights.npz: every weight by its name, and how the network is built."""
+        """Write weights.npz: every weight by its name, and a member that tells how the network is built.
+
+        Parameters
+        ----------
+        trained
+            What `train` returned.
+        folder
+            Folder of the training.
+        """
         network = trained.network
         told = {"steps": len(network.learned), "width": network.width, "falls_back": network.falls_back}
         members: dict[str, Any] = {name: weights.cpu().numpy() for name, weights in network.state_dict().items()}
@@ -91,7 +119,24 @@ class Unrolled(Arm):
         write_with(folder / self.weights, lambda file: np.savez(file, **members))
 
     def load(self, folder: Path, remedy: str) -> Any:
-        """Return the trained network."""
+        """Read the trained network from weights.npz.
+
+        Parameters
+        ----------
+        folder
+            Folder of the training.
+        remedy
+            Command that makes the training, for the error message.
+
+        Returns
+        -------
+        `studylib.learn.unrolled.UnrolledNetwork` on the device that computes
+
+        Raises
+        ------
+        InputError
+            The file is absent or damaged.
+        """
         import torch
 
         from studylib.learn.canvas import device
@@ -103,6 +148,7 @@ class Unrolled(Arm):
         names = tuple(network.state_dict())
         members = read_members(path, names, remedy)
         network.load_state_dict({name: torch.from_numpy(members[name]) for name in names})
+        # Not a weight, so that the state of the network does not hold it.
         network.falls_back = told["falls_back"]
         return network.to(device())
 
@@ -114,7 +160,22 @@ class Unrolled(Arm):
         trained: Any = None,
         starts: Mapping[str, NDArray[np.complex64]] | None = None,
     ) -> Reconstruction:
-        """Correct MAP's image by the trained steps."""
+        """Correct MAP's image by the trained steps.
+
+        Returns
+        -------
+        The reconstruction; `loss` is empty, and the time does not include that of MAP
+
+        Raises
+        ------
+        StageError
+            No image to start from is given, or the result is not finite.
+
+        Notes
+        -----
+        A network that explained held-out counts worse than MAP's image is not used: the result is MAP's image, and a
+        note says so.
+        """
         from studylib.learn.split_training import apply_unrolled
 
         if not starts:
@@ -126,23 +187,46 @@ class Unrolled(Arm):
         return Reconstruction(image, np.zeros(0), time.perf_counter() - begin, peak_memory_mib(), note)
 
     def candidates(self, best: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Return shares of the counts to learn from, then a wider network."""
+        """Return shares of the counts for the loss; in later rounds more physics steps and a wider network.
+
+        Parameters
+        ----------
+        best
+            Best settings so far; None in the first round.
+
+        Returns
+        -------
+        Values of `thinning`, then of `unrolled` and `width`
+        """
         if best is None:
             return [{"thinning": share} for share in (0.2, 0.4)]
         return [{**best, "unrolled": 3}, {**best, "width": 24}]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
-        """Return the patterns that its physics step expects."""
+        """Return the patterns that the physics step of the network expects.
+
+        Parameters
+        ----------
+        image : (rows, columns) complex64
+        scan
+            Probe, positions, mask and background.
+
+        Returns
+        -------
+        (positions, N, N) float32, photons, zero frequency in the centre; 0 at masked pixels
+        """
         import torch
 
         from studylib.learn.canvas import Canvas, device
 
+        # One piece that covers the whole frame; with gauge 1 the object is in its own units.
         canvas = Canvas(scan, 1.0, 1.0, (0, 0), scan.shape)
         counts = canvas.expected(torch.from_numpy(np.ascontiguousarray(image, np.complex64)).to(device()))
-        return np.fft.fftshift(counts.cpu().numpy(), axes=(1, 2))
+        return np.fft.fftshift(counts.cpu().numpy(), axes=(1, 2))  # (position, row, column)
 
 
 def _low_precision(settings: UnrolledSettings) -> bool:
+    """Return whether convolutions are computed in bfloat16: the settings want it and the processor has it."""
     from studylib.learn.backend import precision
 
     return precision(settings.mixed_precision) != "float32"

@@ -1,1 +1,1 @@
-"""The evidence: from comparison tables to deltas, digests, a report and their verification."""
+"""Evidence of a run: deltas and digests from the comparison tables, a report, and their verification."""

@@ -1,4 +1,4 @@
-"""analysis/ssim_grid_summary.md: phase deltas only."""
+"""analysis/ssim_grid_summary.md: the phase deltas of all conditions of a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from studylib.evidence.deltas import ORDER, OTHERS, prefix, signed
 
 
 def validate_preview(text: str) -> None:
-    """Check the preview: four lines in order, phase only.
+    """Check that the preview has its four lines in the right order and speaks of the phase alone.
+
+    Parameters
+    ----------
+    text
+        Content of metrics_delta_highlights_preview.txt.
 
     Raises
     ------
     StageError
-        It says anything else.
+        The preview has other content.
     """
     lines = text.splitlines()
     expected = [prefix(metric, other) for metric, other in ORDER]
@@ -23,14 +28,24 @@ def validate_preview(text: str) -> None:
 
 
 def grid(by_condition: dict[str, dict[str, Any]], preview_text: str) -> str:
-    """Return the summary of all conditions, a row each.
+    """Return ssim_grid_summary.md: a table for MS-SSIM and one for MAE, with one row for each condition.
 
     Parameters
     ----------
     by_condition
-        Label ("1000 dense test") to deltas.
+        Deltas (`studylib.evidence.deltas.deltas_of`) by the label of the condition, such as "dose 1000, dense, test".
     preview_text
-        Content of the preview, checked here.
+        Content of metrics_delta_highlights_preview.txt, which is checked here.
+
+    Returns
+    -------
+    str
+        Markdown.
+
+    Raises
+    ------
+    StageError
+        The preview has other content than its four lines.
     """
     validate_preview(preview_text)
     lines = [

@@ -1,4 +1,4 @@
-"""analysis/artifact_inventory.txt: every file of the hub but the list of their hashes, hub-relative, sorted."""
+"""analysis/artifact_inventory.txt: all files of a hub, hub-relative and sorted, without the list of their hashes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from studylib.run.hub import LOG, Hub
 
 NAME = "analysis/artifact_inventory.txt"
 LATER = {"analysis/verification_report.json", LOG}
-"""Written while or after the inventory is taken."""
+"""Files that are written while the inventory is taken, or after it."""
 
 
 def write(hub: Hub) -> Path:
-    """Write the inventory; it lists itself."""
+    """Write the inventory. The inventory contains its own name."""
+    # The file must exist before the names are collected, or it would not list itself.
     write_text(hub / NAME, "")
     return write_text(hub / NAME, "\n".join(checksums.names(hub)) + "\n")

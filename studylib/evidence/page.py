@@ -1,4 +1,4 @@
-"""What the evidence notebook shows; all text that comes from outside is escaped."""
+"""Tables and pictures of the evidence notebook. All text that comes from outside is escaped."""
 
 from __future__ import annotations
 
@@ -29,9 +29,16 @@ from studylib.run.provenance import dose_of_training, stamps
 
 
 def delta_table(evidence: dict[str, Any]) -> HTML:
-    """Return the deltas of every split against every other arm, phase first."""
+    """Return a table of the deltas against every other arm, with the last split and the phase first.
+
+    Parameters
+    ----------
+    evidence
+        Content of metrics_delta_summary.json.
+    """
     rows = []
     for split, contract in reversed(evidence["deltas_by_split"].items()):
+        # The two models of the original study come before the other arms.
         others = {name.removeprefix("vs_"): d for name, d in contract.items()} | evidence["deltas_by_arm"][split]
         rows += [
             {"split": split, "delta": f"{LABELS[metric]} vs {other}"}
@@ -43,11 +50,23 @@ def delta_table(evidence: dict[str, Any]) -> HTML:
 
 
 def verdict(evidence: dict[str, Any]) -> HTML:
-    """Return in words who is ahead in the phase of the split that the deltas are of, and notes on arms."""
+    """Return sentences that say where PtychoPINN is ahead in the phase, with remarks on the arms.
+
+    Parameters
+    ----------
+    evidence
+        Content of metrics_delta_summary.json.
+
+    Returns
+    -------
+    HTML
+        About the split that `deltas_split` names.
+    """
     split, origin = evidence["deltas_split"], evidence["provenance"]
     told = {name.removeprefix("vs_"): d for name, d in evidence["deltas"].items()} | evidence["deltas_by_arm"][split]
     parts = []
     for other, d in told.items():
+        # A smaller error is better, so that the sign of the MAE delta is turned.
         better = {"ms_ssim": d["ms_ssim"]["phase"], "mae": None if d["mae"]["phase"] is None else -d["mae"]["phase"]}
         words = [
             f"{'ahead' if gain > 0 else 'behind' if gain < 0 else 'level'} in {LABELS[metric]} "
@@ -63,7 +82,10 @@ def verdict(evidence: dict[str, Any]) -> HTML:
 
 
 def score_table(hub: Hub) -> HTML:
-    """Return every model's scores, costs and status, by split; the row constant is the best constant image."""
+    """Return a table of every model's scores, costs and status, by split.
+
+    The row "constant" is the best constant image. The column without blur is MS-SSIM without the Gaussian pre-blur.
+    """
     rows = []
     for job in reversed(read_json(hub / SUMMARY, "run 06_evidence")["jobs"]):
         for model, m in job["metrics"].items():
@@ -71,6 +93,7 @@ def score_table(hub: Hub) -> HTML:
                 {"split": job["split"], "model": model}
                 | {f"{LABELS[k]} {c}": _cell(m[k][c], 4) for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
                 | {"MS-SSIM phase, no blur": _cell(m["ms_ssim_raw"]["phase"], 4)}
+                # A curve that never falls to 0.5 is a good result, while a missing score is none.
                 | {"FRC50 phase": "> 1" if _never_falls(m) else _cell(m["frc50"]["phase"], 3)}
                 | {"seconds": _cell(m.get("computation_time_s", {}).get("value"), 1)}
                 | {"MiB": _cell(m.get("peak_memory_mib", {}).get("value"), 0)}
@@ -80,7 +103,7 @@ def score_table(hub: Hub) -> HTML:
 
 
 def remarks(hub: Hub) -> HTML:
-    """Return why an arm did not learn, why a channel has no scores, and which settings each arm ran with."""
+    """Return a list of remarks: why an arm did not learn, why a channel has no scores, and where settings come from."""
     jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
     told = of_the_scan(hub)
     told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
@@ -89,11 +112,18 @@ def remarks(hub: Hub) -> HTML:
         for name, record in stamps(hub).items()
         if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
     )
+    # A remark that holds for several splits is printed once.
     return HTML("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(told)) + "</ul>")
 
 
 def of_the_scan(hub: Hub) -> list[str]:
-    """Return what there is to say of a measured scan: reference, notes, orientation and ceiling; none of another."""
+    """Return sentences about a measured scan: its reference, notes, orientation and ceiling.
+
+    Returns
+    -------
+    list of str
+        Empty for a simulated scan.
+    """
     told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
     if told:
         scan = read_json(hub / SCAN, "")
@@ -103,7 +133,7 @@ def of_the_scan(hub: Hub) -> list[str]:
 
 
 def _reference(told: dict[str, Any]) -> str:
-    """Return in words what stands in place of the truth of a measured scan."""
+    """Return a sentence about the reference image that takes the place of the truth of a measured scan."""
     image = f"an image by {told['made_by']} of all {told['positions']} positions"
     dose = f"at {told['photons_per_pattern']:,} photons per pattern"
     fit = f"chi-square {told['chi_square']:.2f} per expected photon, R factor {told['r_factor']:.3f}"
@@ -115,7 +145,15 @@ def _reference(told: dict[str, Any]) -> str:
 
 
 def _ceiling(what: str, told: dict[str, dict[str, float | None]]) -> str:
-    """Return in words how well two halves of the counts, or of the positions, of a measured scan agree."""
+    """Return a sentence about the agreement of two independent images of a measured scan.
+
+    Parameters
+    ----------
+    what
+        What was divided in two: the counts or the positions.
+    told
+        Scores of one image against the other, by channel.
+    """
     parts = []
     for channel in ("phase", "amplitude"):
         m = told[channel]
@@ -125,7 +163,24 @@ def _ceiling(what: str, told: dict[str, dict[str, float | None]]) -> str:
 
 
 def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
-    """Return how large the error of each pixel is by two halves of the counts, and how often that was right."""
+    """Return the error of each pixel as estimated from two halves of the counts, and how many pixels it covers.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
+
+    Returns
+    -------
+    HTML
+        A sentence and an error map for each arm that estimates the error of its pixels.
+    """
     folder, parts = hub.comparison(dose, view, split), []
     for key in (key for key in arms() if (folder / paths.uncertainty(key)).is_file()):
         told = read_json(folder / paths.uncertainty(key), "run notebook 05_uncertainty first")
@@ -137,7 +192,16 @@ def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
 
 
 def _sure(told: dict[str, float], unit: str) -> str:
-    """Return in words the error of a channel that is told, and how many pixels it covers where there is a truth."""
+    """Return a sentence about the estimated error of one channel.
+
+    Parameters
+    ----------
+    told
+        Mean estimated error (`told`). With a truth also the fractions of pixels within one and two estimated errors,
+        and the mean absolute error (`error`).
+    unit
+        " rad" for the phase, empty for the amplitude.
+    """
     mean = f"the error told is {told['told']:.4f}{unit} in the mean"
     if "within_one" not in told:
         return mean
@@ -146,16 +210,32 @@ def _sure(told: dict[str, float], unit: str) -> str:
 
 
 def _cell(value: float | None, digits: int) -> str:
+    """Return a number with a fixed number of decimals, or "-" when it is None."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _never_falls(metrics: dict[str, dict[str, float | None]]) -> bool:
     """Return whether the ring correlation of the phase stays above 0.5 up to Nyquist."""
+    # Without contrast a channel has no MS-SSIM either.
     return metrics["frc50"]["phase"] is None and metrics["ms_ssim"]["phase"] is not None
 
 
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
-    """Return a picture of every split, test first, embedded."""
+    """Return one figure of every split, the test split first, embedded in HTML.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    splits
+        The splits that were compared.
+    name
+        File name of the figure in the folder of a comparison, such as "phase.png".
+    """
     kind = name.removesuffix(".png")
     return HTML(
         "\n".join(
@@ -168,7 +248,17 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
 
 
 def embedded(source: Path | Figure, text: str) -> str:
-    """Return a picture with its words, as WebP: a fifth of the bytes, so that the page stays under 8 MB."""
+    """Return a picture with its caption as HTML that needs no other file.
+
+    The picture is stored as WebP: a fifth of the bytes, so that the page stays under 8 MB.
+
+    Parameters
+    ----------
+    source
+        A figure, or the file of a picture.
+    text
+        Caption, which also is the text for readers who do not see the picture.
+    """
     drawn, small = BytesIO(), BytesIO()
     if isinstance(source, Figure):
         source.savefig(drawn, format="png", dpi=100)
@@ -184,12 +274,22 @@ def embedded(source: Path | Figure, text: str) -> str:
 
 
 def explore() -> HTML:
-    """Return the place that report.html fills with the explorer."""
+    """Return the placeholder that report.html replaces by the explorer (`studylib.evidence.explorer`)."""
     return HTML(MARK)
 
 
 def scan_map(hub: Hub, dose: int, view: str) -> HTML:
-    """Return where the view's positions lie, how much light fell on each pixel of the object, and the mean pattern."""
+    """Return maps of the scan positions, of the photons that fell on each object pixel, and of the mean pattern.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    """
     scans = {split: load_scan(hub.phase_d(dose, view, split)) for split in SPLITS}
     return HTML(
         embedded(
@@ -200,12 +300,27 @@ def scan_map(hub: Hub, dose: int, view: str) -> HTML:
 
 
 def curves(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) -> HTML:
-    """Return the training curves of the arms that were trained."""
+    """Return the training curves of the networks.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    split
+        Split whose reconstructions tell at which dose each network was trained.
+    keys
+        Keys of the arms of the run; those that are not trained are left out.
+    """
     trained = [key for key in keys if arm(key).trains]
     if not trained:
         return HTML("<p>No arm of this run was trained.</p>")
     figure = Figure(figsize=(5.5 * len(trained), 3.2), layout="constrained")
     for axes, key in zip(figure.subplots(1, len(trained), squeeze=False)[0], trained, strict=True):
+        # A study may train a network once for all doses (`one_training`).
         at = dose_of_training(hub, dose, view, split, key)
         folder = hub.phase_e(at, view, key)
         rows = pd.read_csv(folder / "history.csv")
@@ -216,7 +331,24 @@ def curves(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) ->
 
 
 def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
-    """Return how many times the error of Wiener's estimator each arm has, and where the light fell."""
+    """Return a table of all errors as multiples of the error of Wiener's estimator, with maps of photons and bound.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
+
+    Returns
+    -------
+    HTML
+        A sentence without a table for a measured scan, whose true object is unknown.
+    """
     folder = hub.comparison(dose, view, split)
     if not (folder / LIMIT).is_file() and (hub / SCAN).is_file():
         return HTML("<p>None: it is computed around the true object, which a measured scan does not have.</p>")
@@ -241,11 +373,22 @@ def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
 
 
 def _times(error: float | None, least: float | None) -> str:
+    """Return an error as a multiple of the least one, or "-" where one of the two is missing."""
     return "-" if error is None or not least else f"{error / least:.2f}"
 
 
 def overlap_table(hub: Hub, dose: int, view: str) -> HTML:
-    """Return the overlap metrics of both halves."""
+    """Return a table of the overlap metrics of both halves of the object.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    """
     metrics = read_json(hub.overlap_metrics(dose, view), "run 02_overlap")
     rows = [
         {"metric": name} | {split: "none" if m[name] is None else f"{m[name]:.4g}" for split, m in metrics.items()}
@@ -255,10 +398,11 @@ def overlap_table(hub: Hub, dose: int, view: str) -> HTML:
 
 
 def provenance_table(evidence: dict[str, Any]) -> HTML:
-    """Return the provenance, folded away, complete."""
+    """Return the complete provenance as a table that is folded away."""
     rows = [("generated_at", evidence["generated_at"]), ("source_metrics", evidence["source_metrics"])]
     for name, value in evidence["provenance"].items():
         if isinstance(value, dict):
+            # Every entry of a nested field gets a row of its own.
             rows += [(f"{name}: {k}", v) for k, v in value.items()]
         else:
             rows.append((name, ", ".join(map(str, value)) if isinstance(value, list) else value))
@@ -267,4 +411,5 @@ def provenance_table(evidence: dict[str, Any]) -> HTML:
 
 
 def _table(frame: pd.DataFrame) -> HTML:
+    """Return a table as HTML with all cells escaped."""
     return HTML(frame.to_html(index=False, escape=True, border=0))

@@ -1,4 +1,4 @@
-"""A row in the Attempts History of docs/fix_plan.md, on request (`make record HUB=...`)."""
+"""Append a run to the Attempts History of docs/fix_plan.md, on request (`make record HUB=...`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ HEADING = "## Attempts History"
 
 
 def append_attempt(hub: Hub, fix_plan: Path) -> str:
-    """Append the row of a verified run.
+    """Append the row of a verified run to the table, unless the table has it already.
+
+    Parameters
+    ----------
+    hub
+        Folder of a verified run.
+    fix_plan
+        The document, which must have a section "Attempts History".
+
+    Returns
+    -------
+    str
+        The row: date, dose, view, split, the four phase deltas, commit and name of the hub.
 
     Raises
     ------

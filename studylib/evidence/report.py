@@ -1,4 +1,4 @@
-"""analysis/report.html: the executed evidence notebook as one page that needs no network."""
+"""analysis/report.html: the executed evidence notebook as one page that opens without a network."""
 
 from __future__ import annotations
 
@@ -41,16 +41,23 @@ a.anchor-link, .jp-OutputPrompt, .jp-InputPrompt, .prompt {{ display: none; }}
 FOREIGN = re.compile(
     r"""(?:src|href)\s*=\s*["']?\s*(?:(?:https?:)?//|javascript:|data:text/html)[^"'>]*""", re.IGNORECASE
 )
-"""What a page would load from elsewhere, or run."""
+"""What a page would load from elsewhere, or would run."""
 
 
 def policy(scripts: Iterable[str]) -> str:
-    """Return the content security policy of a page: pictures that it holds, and these scripts; nothing from elsewhere.
+    """Return the content security policy of a page.
+
+    The page may show images that it contains and run the given scripts. It may load nothing from elsewhere.
 
     Parameters
     ----------
     scripts
-        The text of each script that may run; whatever else came into the page does not.
+        Text of each script that may run. Any other script in the page does not run.
+
+    Returns
+    -------
+    str
+        A `meta` element for the head of the page.
     """
     hashes = [f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts]
     rules = (
@@ -61,12 +68,22 @@ def policy(scripts: Iterable[str]) -> str:
 
 
 def scripts_of(page: str) -> list[str]:
-    """Return the text of the scripts of a page that run."""
+    """Return the text of every script of a page that runs; a script element with attributes only holds data."""
     return re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
 
 
 def render(hub: Hub) -> Path:
-    """Render notebooks/06_evidence.ipynb of the hub with nbconvert, code hidden.
+    """Render notebooks/06_evidence.ipynb of the hub with nbconvert, without its code.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+
+    Returns
+    -------
+    Path
+        analysis/report.html.
 
     Raises
     ------
@@ -87,10 +104,21 @@ def render_page(
 
     Parameters
     ----------
+    executed
+        The notebook, with the outputs of its cells.
+    page
+        HTML file to write.
+    title
+        Title of the page.
     parts
-        What is put in place of marks in the page; their scripts may run.
+        HTML by the placeholder in the notebook that it replaces. The scripts of these parts may run.
     scripts
-        Others that may run, since one of those makes them.
+        Text of other scripts that may run, because a script of a part creates them.
+
+    Returns
+    -------
+    Path
+        The page.
 
     Raises
     ------
@@ -105,6 +133,7 @@ def render_page(
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     exporter.register_preprocessor(TagRemovePreprocessor(remove_cell_tags={"not-in-report"}), enabled=True)
     body, _ = exporter.from_notebook_node(notebook)
+    # Only the notebook can hold foreign content; the parts below are the study's own.
     foreign = FOREIGN.findall(body)
     if foreign:
         raise StageError(f"{page.name} would load {foreign[0]}")

@@ -1,4 +1,4 @@
-"""analysis/response.json: every score of a study, dose and overlap responses, deltas with their intervals, winners."""
+"""analysis/response.json: every score of a study, dose and overlap responses, deltas with intervals, and winners."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from studylib.run.study import Study
 
 NAME = "analysis/response.json"
 LEVELS = (0.8, 0.9)
-"""MS-SSIM of the phase that the needed dose is told for."""
+"""Phase MS-SSIM values for which the needed dose is computed."""
 
 
 def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
@@ -43,8 +43,17 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
 
     Parameters
     ----------
+    root
+        Folder of the study.
+    study
+        Its samples, probes, doses, views, replicates and arms.
     failed
-        Reason by folder of the conditions that have no evidence.
+        By the folder of each condition without evidence, the reason.
+
+    Returns
+    -------
+    Response
+        The content of response.json.
 
     Raises
     ------
@@ -56,6 +65,7 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
     for folder, run in study.conditions().items():
         if folder not in failed:
             table = Hub(root / folder).comparison(run.dose, run.view, split) / "comparison_metrics.csv"
+            # The limit and the error maps of a condition refer to the same scan as its rows.
             mine = list(_rows(Hub(root / folder), run, split))
             rows += mine
             limits += list(_limits(table.parent / paths.LIMIT, run, mine[0]))
@@ -73,7 +83,17 @@ def write(root: Hub, study: Study, failed: dict[str, str]) -> Response:
 
 
 def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
-    """Yield the scores of one condition, a row an arm, the constant image too."""
+    """Yield the scores of one condition: one row for each arm, and one for the constant image.
+
+    Parameters
+    ----------
+    hub
+        Hub of the condition.
+    run
+        Its parameters.
+    split
+        Split that is compared.
+    """
     folder = hub.comparison(run.dose, run.view, split)
     table, status = summary.read_table(folder / "comparison_metrics.csv"), summary.read_status(folder)
     scan = dataset.load_scan(hub.phase_d(run.dose, run.view, split))
@@ -89,20 +109,41 @@ def _rows(hub: Hub, run: Run, split: str) -> Iterator[Row]:
             f"{channel}_{metric}": metrics[metric][channel]
             for channel in CHANNELS for metric in ("ms_ssim", "ms_ssim_raw", "mae", "frc50")
         }  # fmt: skip
+        # The constant image is no arm: it has no status and no costs.
         told = status["arms"].get(name, {"status": "reference", "reason": ""})
         seconds = metrics["computation_time_s"]["value"] if name != CONSTANT else None
         yield Row(**where, arm=name, status=told["status"], note=told["reason"], seconds=seconds, **scores)
 
 
 def _limits(path: Path, run: Run, row: Row) -> Iterator[Limit]:
-    """Yield what the photons of a condition allow; nothing of a measured scan, which has no truth."""
+    """Yield what the photons of a condition allow, or nothing for a measured scan, which has no truth.
+
+    Parameters
+    ----------
+    path
+        limit.json of the condition.
+    run
+        Parameters of the condition.
+    row
+        Any row of the condition, for its names and its fluence.
+    """
     if run.sample != MEASURED:
         where = {name: getattr(row, name) for name in (*CONDITION, "replicate", "fluence")}
         yield Limit(**where, **read_json(path, "run notebook 05_limit"))
 
 
 def _sure(folder: Path, key: str, row: Row) -> Sure:
-    """Return what the error map of an arm covers in a condition."""
+    """Return what the error map of an arm covers in one condition.
+
+    Parameters
+    ----------
+    folder
+        Folder of the comparison.
+    key
+        Key of the arm.
+    row
+        Any row of the condition, for its names.
+    """
     told = read_json(folder / paths.uncertainty(key), "run notebook 05_uncertainty")
     where = {name: getattr(row, name) for name in (*CONDITION, "replicate")}
     names = ("told", "within_one", "within_two")
@@ -113,7 +154,7 @@ def _sure(folder: Path, key: str, row: Row) -> Sure:
 
 
 def _by(rows: list[Any], *names: str) -> Iterator[tuple[tuple[Any, ...], list[Any]]]:
-    """Yield rows that agree in some fields, in the order of those fields."""
+    """Group objects by the values of some fields; yield these values and the members, sorted by the values."""
 
     def key(row: Any) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in names)
@@ -123,13 +164,26 @@ def _by(rows: list[Any], *names: str) -> Iterator[tuple[tuple[Any, ...], list[An
 
 
 CONDITION = ("sample", "probe", "view", "dose")
+"""Fields that name a condition, whatever its replicate."""
 
 
 def curves(rows: list[Row]) -> list[Point]:
-    """Return mean, interval and extremes over replicates of every arm and condition."""
+    """Return mean, interval and extremes over the replicates, for every arm, condition and metric.
+
+    Parameters
+    ----------
+    rows
+        All rows of a study.
+
+    Returns
+    -------
+    list of Point
+        The metrics are phase and amplitude MS-SSIM, phase MAE and seconds. A metric without any value has no point.
+    """
     points = []
     for (*where, arm), members in _by(rows, *CONDITION, "arm"):
         named = dict(zip(CONDITION, where, strict=True)) | {"arm": arm}
+        # Replicates may have other positions, so that their fluences differ slightly.
         fluence = sum(m.fluence for m in members) / len(members)
         unfit = sum(m.status not in ("ok", "reference") for m in members)
         for metric in ("phase_ms_ssim", "amplitude_ms_ssim", "phase_mae", "seconds"):
@@ -147,7 +201,18 @@ def curves(rows: list[Row]) -> list[Point]:
 
 
 def deltas(rows: list[Row]) -> list[Delta]:
-    """Return PtychoPINN - other in each condition, with the paired interval over replicates."""
+    """Return PtychoPINN - other for every condition and metric, with the paired interval over replicates.
+
+    Parameters
+    ----------
+    rows
+        All rows of a study.
+
+    Returns
+    -------
+    list of Delta
+        Only replicates enter in which both arms have the status ok and a score.
+    """
     found = []
     for where, members in _by(rows, *CONDITION):
         scores = {(m.arm, m.replicate): m for m in members if m.status == "ok"}
@@ -166,14 +231,24 @@ def deltas(rows: list[Row]) -> list[Delta]:
 
 
 def _differences(scores: dict[tuple[str, int], Row], other: str, metric: str) -> list[float]:
-    """Return PtychoPINN - other of the replicates in which both have a score."""
+    """Return PtychoPINN - other for the replicates in which both have a score.
+
+    Parameters
+    ----------
+    scores
+        Rows of one condition, by arm and number of the replicate.
+    other
+        Name of the other arm.
+    metric
+        Field of a row.
+    """
     pairs = [(row, scores.get((other, number))) for (arm, number), row in scores.items() if arm == MINE]
     both = [(getattr(a, metric), getattr(b, metric)) for a, b in pairs if b is not None]
     return [a - b for a, b in both if a is not None and b is not None]
 
 
 def _needed(points: list[Point]) -> Iterator[Needed]:
-    """Yield the dose at which each arm reaches the levels."""
+    """Yield the dose at which each arm reaches each of the levels."""
     phase = [p for p in points if p.metric == "phase_ms_ssim" and p.arm != CONSTANT]
     for (sample, probe, view, arm), members in _by(phase, "sample", "probe", "view", "arm"):
         for level in LEVELS:
@@ -182,13 +257,14 @@ def _needed(points: list[Point]) -> Iterator[Needed]:
 
 
 def _equal_fluence(points: list[Point]) -> Iterator[AtEqualFluence]:
-    """Yield each measured score beside those of the other views at the same fluence: what overlap alone is worth."""
+    """Yield each score with those of other views at the same fluence: they differ by what the overlap alone does."""
     phase = [p for p in points if p.metric == "phase_ms_ssim" and p.arm != CONSTANT]
     for (sample, probe, arm), members in _by(phase, "sample", "probe", "arm"):
         views = {view: sorted(part, key=lambda p: p.fluence) for (view,), part in _by(members, "view")}
         for point in members:
             for view, part in views.items():
                 if view != point.view:
+                    # The other view was measured at other fluences, so its curve is interpolated.
                     other = response.at([p.fluence for p in part], [p.mean for p in part], point.fluence)
                     yield AtEqualFluence(
                         sample=sample, probe=probe, arm=arm, view=point.view, dose=point.dose, fluence=point.fluence,
@@ -197,9 +273,21 @@ def _equal_fluence(points: list[Point]) -> Iterator[AtEqualFluence]:
 
 
 def winners(rows: list[Row]) -> list[Winner]:
-    """Return the best arm of each condition in the phase, and those that tie with it; none that saw the reference."""
+    """Return the arm with the best phase MS-SSIM in each condition, and the arms that tie with it.
+
+    Parameters
+    ----------
+    rows
+        All rows of a study.
+
+    Returns
+    -------
+    list of Winner
+        An arm that saw the reference is left out, and so is one that lacks a score in any replicate.
+    """
     found = []
     for where, members in _by(rows, *CONDITION):
+        # The intervals are paired, so every arm needs a score in the same replicates.
         numbers = {m.replicate for m in members}
         scores = {
             arm: [m.phase_ms_ssim for m in sorted(part, key=lambda m: m.replicate)]
@@ -213,12 +301,12 @@ def winners(rows: list[Row]) -> list[Winner]:
 
 
 def read(root: Path) -> Response:
-    """Return the response of a study's folder.
+    """Return the response of a study from its folder.
 
     Raises
     ------
     InputError
-        It has none.
+        The folder has no response.json.
     """
     if not (root / NAME).is_file():
         raise InputError("hub", root, f"the folder of a finished study, with {NAME}", "run make response")

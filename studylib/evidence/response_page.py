@@ -1,4 +1,4 @@
-"""What the response notebook shows: curves, tables and words."""
+"""Curves, tables and sentences of the response notebook."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ LABELS = {
     "phase_ms_ssim": "phase MS-SSIM", "amplitude_ms_ssim": "amplitude MS-SSIM", "phase_mae": "phase MAE [rad]",
     "seconds": "seconds",
 }  # fmt: skip
+"""Axis label of each metric."""
 LIMITS = {"phase_bound": ":", "phase_wiener": "--"}
+"""Line style of each limit: the Cramer-Rao bound and Wiener's estimator."""
 STYLES = dict(zip(VIEWS, ("-", "--"), strict=True))
+"""Line style of each view."""
 
 
 def verdict(told: Response) -> HTML:
-    """Return in words who wins how many conditions, with ties, and what failed."""
+    """Return sentences on how often each arm is best, and on ties, arms that are not compared and failed conditions."""
     best = pd.Series([w.best for w in told.winners if w.best], dtype=object).value_counts()
     ties = sum(bool(w.ties) for w in told.winners)
     words = [f"{name} is best in {count} of {len(told.winners)} conditions" for name, count in best.items()]
@@ -39,6 +42,7 @@ def verdict(told: Response) -> HTML:
     unfit = sorted({f"{r.arm} ({r.status})" for r in told.rows if r.status not in ("ok", "reference")})
     if unfit:
         parts.append("Not compared somewhere: " + ", ".join(unfit))
+    # Remarks on arms whose status is ok, each with the number of its rows.
     for note, number in Counter((r.arm, r.note) for r in told.rows if r.status == "ok" and r.note).items():
         parts.append(f"{note[0]}, {number} times: {note[1]}")
     lost = "".join(f"<li>{escape(f.folder)}: {escape(f.reason)}</li>" for f in told.failed)
@@ -47,11 +51,20 @@ def verdict(told: Response) -> HTML:
 
 
 def _kinds(points: list[Point]) -> list[tuple[str, str]]:
+    """Return every pair of sample and probe, sorted."""
     return sorted({(p.sample, p.probe) for p in points})
 
 
 def dose_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
-    """Draw a metric of every arm over the dose: a row a sample and probe, a column a view."""
+    """Draw a metric of every arm over the dose: one row for each sample and probe, one column for each view.
+
+    Parameters
+    ----------
+    told
+        Response of a study.
+    metric
+        A metric of its points: phase_ms_ssim, amplitude_ms_ssim, phase_mae or seconds.
+    """
     points = [p for p in told.points if p.metric == metric]
     columns = [view for view in VIEWS if any(p.view == view for p in points)]
     return _grid(
@@ -61,7 +74,15 @@ def dose_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
 
 
 def overlap_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
-    """Draw a metric of every arm over the overlap: a row a sample and probe, a column a dose."""
+    """Draw a metric of every arm over the overlap: one row for each sample and probe, one column for each dose.
+
+    Parameters
+    ----------
+    told
+        Response of a study.
+    metric
+        As for `dose_response`.
+    """
     points = [p for p in told.points if p.metric == metric]
     columns = sorted({p.dose for p in points})
     return _grid(
@@ -71,7 +92,17 @@ def overlap_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
 
 
 def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
-    """Draw a metric over photons per object pixel: where the views of one arm differ, overlap itself is worth that."""
+    """Draw a metric over photons per object pixel: one row for each sample and probe, one column for each arm.
+
+    The gap between the curves of two views, at the same fluence, is the effect of the overlap itself.
+
+    Parameters
+    ----------
+    told
+        Response of a study.
+    metric
+        As for `dose_response`.
+    """
     points = [p for p in told.points if p.metric == metric and p.arm != CONSTANT]
     kinds, names = _kinds(points), order({p.arm for p in points})
     down, across = max(len(kinds), 1), max(len(names), 1)
@@ -91,10 +122,11 @@ def fluence_response(told: Response, metric: str = "phase_ms_ssim") -> Figure:
 
 
 def error_response(told: Response) -> Figure:
-    """Draw the phase error of every arm over the dose, beside what the photons allow."""
+    """Draw the phase error of every arm over the dose, with the limits that the photons set."""
     figure = dose_response(told, "phase_mae")
     points = [p for p in told.points if p.metric == "phase_mae"]
     columns = [view for view in VIEWS if any(p.view == view for p in points)]
+    # The panels are in the order of `dose_response`: by sample and probe, then by view.
     for axes, ((sample, probe), view) in zip(figure.axes, product(_kinds(points), columns), strict=True):
         axes.set_yscale("log")
         some = [m for m in told.limits if (m.sample, m.probe, m.view) == (sample, probe, view)]
@@ -112,6 +144,27 @@ def _grid(
     points: list[Point], kinds: list[tuple[str, str]], columns: list[Any], belongs: Callable[[Point, Any], bool],
     x: Callable[[Point], float], words: tuple[str, str, str], metric: str, scale: str,
 ) -> Figure:  # fmt: skip
+    """Draw the curves of all arms in a grid of panels: one row for each sample and probe, one column for each value.
+
+    Parameters
+    ----------
+    points
+        Points of one metric.
+    kinds
+        Sample and probe of each row of panels.
+    columns
+        Value of each column of panels, such as a view or a dose.
+    belongs
+        Tells whether a point belongs to the column of a value.
+    x
+        Gives the horizontal coordinate of a point.
+    words
+        Label of the horizontal axis, label of the vertical axis, and format of a column's title.
+    metric
+        The metric; seconds get a logarithmic vertical axis.
+    scale
+        Scale of the horizontal axis, "log" or "linear".
+    """
     figure = Figure(
         figsize=(3.2 * max(len(columns), 1) + 1.6, 2.6 * max(len(kinds), 1) + 0.7), dpi=110, layout="constrained"
     )
@@ -133,6 +186,7 @@ def _grid(
 
 
 def _titles(axes: Axes, row: int, column: int, above: str, beside: str, unit: str) -> None:
+    """Write the title of a column in the first row of panels, and the label of a row in the first column."""
     if row == 0:
         axes.set_title(above, fontsize=9)
     if column == 0:
@@ -140,7 +194,23 @@ def _titles(axes: Axes, row: int, column: int, above: str, beside: str, unit: st
 
 
 def _line(axes: Axes, some: list[Point], x: Callable[[Point], float], style: str, label: str) -> None:
-    """Draw one curve, a band from the least to the largest replicate, and hollow points where the arm is unfit."""
+    """Draw one curve, with a band from the smallest to the largest replicate.
+
+    A point is hollow where the arm did not learn in a replicate, or where its contrast is out of bounds.
+
+    Parameters
+    ----------
+    axes
+        Panel to draw on.
+    some
+        Points of the curve, in the order of the horizontal axis.
+    x
+        Gives the horizontal coordinate of a point.
+    style
+        Line style.
+    label
+        Entry in the legend.
+    """
     if not some:
         return
     colour, where = figures.colour(some[0].arm), [x(p) for p in some]
@@ -152,41 +222,58 @@ def _line(axes: Axes, some: list[Point], x: Callable[[Point], float], style: str
 
 
 def _table(rows: Rows) -> HTML:
+    """Return rows as an HTML table with all cells escaped."""
     if not rows:
         return HTML("<p>None.</p>")
     return HTML(pd.DataFrame(rows).to_html(index=False, escape=True, border=0, na_rep="n/a"))
 
 
 def scores(told: Response, metric: str = "phase_ms_ssim") -> HTML:
-    """Return `response_tables.scores` for a page."""
+    """Return `response_tables.scores` as HTML.
+
+    Parameters
+    ----------
+    told
+        Response of a study.
+    metric
+        Metric of its points.
+    """
     return _table(response_tables.scores(told, metric))
 
 
 def limits(told: Response) -> HTML:
-    """Return `response_tables.limits` for a page."""
+    """Return `response_tables.limits` as HTML."""
     return _table(response_tables.limits(told))
 
 
 def sure(told: Response) -> HTML:
-    """Return `response_tables.sure` for a page."""
+    """Return `response_tables.sure` as HTML."""
     return _table(response_tables.sure(told))
 
 
 def deltas(told: Response, metric: str = "phase_ms_ssim") -> HTML:
-    """Return `response_tables.deltas` for a page."""
+    """Return `response_tables.deltas` as HTML.
+
+    Parameters
+    ----------
+    told
+        Response of a study.
+    metric
+        Metric of its deltas.
+    """
     return _table(response_tables.deltas(told, metric))
 
 
 def winners(told: Response) -> HTML:
-    """Return `response_tables.winners` for a page."""
+    """Return `response_tables.winners` as HTML."""
     return _table(response_tables.winners(told))
 
 
 def needed(told: Response) -> HTML:
-    """Return `response_tables.needed` for a page."""
+    """Return `response_tables.needed` as HTML."""
     return _table(response_tables.needed(told))
 
 
 def equal_fluence(told: Response) -> HTML:
-    """Return `response_tables.equal_fluence` for a page."""
+    """Return `response_tables.equal_fluence` as HTML."""
     return _table(response_tables.equal_fluence(told))

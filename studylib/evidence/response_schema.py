@@ -1,4 +1,7 @@
-"""Models of analysis/response.json, from which its JSON Schema is made."""
+"""Models of analysis/response.json, from which its JSON Schema is made.
+
+Pydantic writes the docstring of each model into the published schema (docs/schemas/response.schema.json).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ class Where(Strict):
     sample: str
     """Kind of the built-in object, or the file name of the base."""
     probe: str
+    """Kind of the probe, and in words what is wrong with the experiment."""
     view: str
     dose: int
     """Photons per pattern."""
@@ -28,10 +32,10 @@ class Row(Where):
     arm: str
     status: str
     note: str = ""
-    """Why a status is not ok, or what has to be known of an arm whose status is; of a network that corrects an image
-    of another arm, that the counts chose that image."""
+    """Why the status is not ok, or a remark on an arm whose status is ok. For a network that corrects the image of
+    another arm, the remark says that the counts chose that image."""
     fluence: Number
-    """Photons per object pixel."""
+    """Photons per object pixel, all patterns together."""
     positions: int
     phase_ms_ssim: Number | None
     amplitude_ms_ssim: Number | None
@@ -42,11 +46,11 @@ class Row(Where):
     phase_frc50: Number | None
     amplitude_frc50: Number | None
     seconds: Number | None
-    """Training and reconstruction."""
+    """Time of training and reconstruction."""
 
     @property
     def saw_reference(self) -> bool:
-        """Return whether the arm learned from the reference that it is scored against."""
+        """Whether the arm learned from the reference that it is scored against."""
         return SAW_REFERENCE in self.note
 
 
@@ -57,13 +61,13 @@ class Limit(Where):
     fluence: Number
     """Photons per object pixel."""
     photons_per_pixel: Number
-    """Photons that a pixel of the scored box sends."""
+    """Mean number of photons that a pixel of the scored box sends to the detector."""
     phase_bound: Number | None
-    """Bound of Cramer and Rao, rad."""
+    """Cramer-Rao bound, rad."""
     phase_diagonal: Number
-    """1 / sqrt(2 n), rad."""
+    """Error from each pixel's own n photons, 1 / sqrt(2 n), rad."""
     phase_wiener: Number | None
-    """Wiener's estimator, rad."""
+    """Error of Wiener's estimator, rad."""
     amplitude_bound: Number | None
     amplitude_wiener: Number | None
     frc50: Number | None
@@ -76,12 +80,12 @@ class Sure(Where):
     arm: str
     replicate: int
     phase_told: Number
-    """Mean of the error that is told, rad."""
+    """Mean of the estimated error, rad."""
     amplitude_told: Number
     phase_within_one: Number | None = None
-    """Share of pixels whose truth lies within the error told; null of a measured scan, which has no truth."""
+    """Fraction of pixels whose truth lies within the estimated error; null for a measured scan, which has no truth."""
     phase_within_two: Number | None = None
-    """The same within twice the error told."""
+    """Fraction of pixels whose truth lies within twice the estimated error."""
     amplitude_within_one: Number | None = None
     amplitude_within_two: Number | None = None
 
@@ -99,7 +103,7 @@ class Point(Where):
     most: Number
     replicates: int
     unfit: int
-    """Replicates in which the arm did not learn, or whose contrast is out of bounds."""
+    """Number of replicates in which the arm did not learn, or in which its contrast is out of bounds."""
 
 
 class Delta(Where):
@@ -162,8 +166,8 @@ class Response(Strict):
     winners: list[Winner]
     failed: list[Failed]
     limits: list[Limit] = Field(default_factory=list)
-    """None of a measured scan, nor of a study that is older than they are."""
+    """Empty for a measured scan, and for a study that was run before limits were computed."""
     sure: list[Sure] = Field(default_factory=list)
-    """None of a study without such an arm, nor of one that is older than they are."""
+    """Empty for a study without an arm that estimates its errors, and for one from before such estimates."""
     tables: dict[RelativePath, Sha256]
-    """Every table that was read."""
+    """SHA-256 of every comparison table that was read, by its path."""

@@ -1,4 +1,7 @@
-"""Models of the JSON artefacts, from which the published JSON Schemas are made."""
+"""Models of the JSON files of the evidence, from which the published JSON Schemas are made.
+
+Pydantic writes the docstring of each model into the published schema (docs/schemas/metrics_delta_summary.schema.json).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 UtcTime = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+"""Time as YYYY-MM-DDTHH:MM:SSZ."""
 RelativePath = Annotated[str, StringConstraints(pattern=r"^(?!/)(?!.*\\)(?!.*(^|/)\.\.(/|$))(?![A-Za-z]:).+$")]
+"""POSIX path below the hub: neither absolute, nor with "..", a drive letter or a backslash."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hexadecimal."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
+"""Finite number: NaN and infinity are refused."""
 
 
 class Strict(BaseModel):
-    """Unknown fields are errors."""
+    """Base of all models: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, regex_engine="python-re")
 
@@ -58,21 +65,23 @@ class Provenance(Strict):
     packages: dict[str, str]
     processors: list[str]
     threads: dict[str, int]
-    """That every stage computed with."""
+    """Number of threads with which each stage computed."""
     backend: Literal["torch", "tensorflow"]
     device: str
     seeds: dict[str, int]
     sample: str
-    """Built-in, or the file name of the base."""
+    """Name of the built-in sample, or the file name of the base."""
     dose: int
     view: str
     splits: list[str]
     parameters: dict[str, dict[str, Any]]
-    """Of every stage, seeds and the name of an arm's code (algorithm) among them."""
+    """Parameters of each stage, with its seeds and with the name of an arm's code (algorithm)."""
     settings: dict[str, dict[str, Any]]
-    """Of every stage that trained or reconstructed: the settings, and where they come from."""
+    """Settings of each stage that trained or reconstructed, and where these settings come from."""
     inputs: dict[RelativePath, Sha256]
+    """SHA-256 of every file that a stage read or wrote."""
     stage_seconds: dict[str, Number]
+    """Wall time of each stage."""
     commands_document: RelativePath
 
 
@@ -85,7 +94,7 @@ class DeltaSummary(Strict):
     deltas: Deltas
     deltas_by_split: dict[str, Deltas]
     deltas_by_arm: dict[str, dict[str, MetricDeltas]]
-    """PtychoPINN - other for every arm beside the two of `deltas`, by split and by the arm's name."""
+    """PtychoPINN - other for every arm that `deltas` does not have, by split and by the name of the arm."""
     status: dict[str, dict[str, ArmStatus]]
-    """Whether each arm learned, by split and by the arm's name."""
+    """Whether each arm learned, by split and by the name of the arm."""
     provenance: Provenance

@@ -1,4 +1,4 @@
-"""analysis/metrics_summary.json: every job's table, and the mean over jobs by model and metric."""
+"""analysis/metrics_summary.json: the scores of every comparison, and their means by model and metric."""
 
 from __future__ import annotations
 
@@ -15,16 +15,30 @@ from studylib.judge.compare import CONSTANT
 from studylib.run.hub import Hub
 
 COLUMNS = ["model", "metric", "amplitude", "phase", "value"]
+"""Header of comparison_metrics.csv."""
 COSTS = ("computation_time_s", "peak_memory_mib")
+"""Rows of the table that hold a cost, in the column "value"."""
 
 
 def read_table(path: Path) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Read a comparison table as model -> metric -> column -> number.
+    """Read the table of a comparison.
+
+    Parameters
+    ----------
+    path
+        comparison_metrics.csv, with status.json in the same folder.
+
+    Returns
+    -------
+    dict
+        Numbers by model, metric and column (amplitude, phase, value); None for an empty field.
 
     Raises
     ------
     StageError
-        Absent, another header, a model or metric missing, or a number missing that must be there.
+        The table is absent or has another header, a model or metric is missing, or a number is missing or not finite.
+    InputError
+        status.json is missing or not valid JSON.
     """
     name = "/".join(path.parts[-3:])
     if not path.is_file():
@@ -42,7 +56,25 @@ def read_table(path: Path) -> dict[str, dict[str, dict[str, float | None]]]:
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """Read status.json of a comparison: what became of each arm, and why a channel has no scores."""
+    """Read status.json of a comparison.
+
+    Parameters
+    ----------
+    folder
+        Folder of the comparison.
+
+    Returns
+    -------
+    dict
+        `arms`: status and reason of each arm. `channels`: why a channel has no scores, or an empty string.
+
+    Raises
+    ------
+    StageError
+        The file has other fields.
+    InputError
+        The file is missing or not valid JSON.
+    """
     status = read_json(folder / "status.json", "run notebook 05_compare again")
     if set(status) != {"arms", "channels"}:
         raise StageError(f"{folder.name}/status.json: fields {sorted(status)}, expected arms and channels")
@@ -50,11 +82,18 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 
 def unfit(status: dict[str, Any]) -> list[str]:
-    """Return the names of the arms whose scores are not to be compared."""
+    """Return the names of the arms whose scores must not be compared."""
     return [name for name, told in status["arms"].items() if told["status"] != "ok"]
 
 
 def _number(text: str | None, name: str) -> float | None:
+    """Return a field of the table as a number, or None when the field is empty.
+
+    Raises
+    ------
+    StageError
+        The text is not a finite number; the message has the name of the table.
+    """
     if text in (None, ""):
         return None
     try:
@@ -67,6 +106,22 @@ def _number(text: str | None, name: str) -> float | None:
 
 
 def _complete(table: dict, status: dict[str, Any], name: str) -> None:
+    """Check that a table holds every model, metric and cost.
+
+    Parameters
+    ----------
+    table
+        Result of `read_table`.
+    status
+        Result of `read_status`.
+    name
+        Name of the table, for messages.
+
+    Raises
+    ------
+    StageError
+        A model is missing or unknown, or one of its numbers is missing.
+    """
     expected = {*status["arms"], CONSTANT}
     if set(table) != expected:
         raise StageError(f"{name}: models {sorted(table)}, expected {sorted(expected)}")
@@ -85,6 +140,22 @@ def _complete(table: dict, status: dict[str, Any], name: str) -> None:
 def summarise(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
     """Return the content of metrics_summary.json.
 
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    splits
+        The splits that were compared, one job each.
+
+    Returns
+    -------
+    dict
+        Number of jobs, the table and the status of each, means over the jobs, and a check of the simulated data sets.
+
     Raises
     ------
     StageError
@@ -100,9 +171,11 @@ def summarise(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, An
                 "comparison_metrics": hub.relative(path), "metrics": table, **read_status(path.parent),
             }
         )  # fmt: skip
+    # The models of the original study are always listed, even when they were not run.
     models = dict.fromkeys([*CONTRACT, *(m for table in tables for m in table)])
     return {
         "n_jobs": len(jobs),
+        # An incomplete comparison raises an error above, so that every job that gets here succeeded.
         "n_success": len(jobs),
         "n_failed": 0,
         "jobs": jobs,
@@ -112,7 +185,14 @@ def summarise(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, An
 
 
 def _aggregate(tables: list[dict]) -> dict[str, dict[str, float | None]]:
-    """Return mean and best over the tables; None where a model was not run or a channel has no scores."""
+    """Return the mean over the tables of one model, and the best MS-SSIM.
+
+    Returns
+    -------
+    dict
+        By metric (ms_ssim, mae): mean_amplitude, mean_phase, for ms_ssim best_amplitude and best_phase too. None where
+        the model was not run or a channel has no scores.
+    """
     out: dict[str, dict[str, float | None]] = {}
     for metric in ("ms_ssim", "mae"):
         out[metric] = {}
@@ -125,7 +205,10 @@ def _aggregate(tables: list[dict]) -> dict[str, dict[str, float | None]]:
 
 
 def _compliance(hub: Hub, dose: int) -> dict[str, Any]:
-    """Read the phase C data sets by the strict loader: it passes or the evidence stops."""
+    """Check the simulated data sets of both splits.
+
+    The strict loader reads them and raises an error when they do not follow their schema, so that there is no evidence.
+    """
     from studylib.design import SPLITS
     from studylib.io.dataset import SCHEMA, load_scan
 

@@ -1,4 +1,4 @@
-"""summary/summary.md: one page with the outcome, the tests and the links."""
+"""summary/summary.md: one page with the result, the outcome of the tests, and links to the other files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ LINKS = (
     "analysis/metrics_summary.md", "analysis/ssim_grid_summary.md", "analysis/artifact_inventory.txt",
     "analysis/verification_report.json", "cli/run_phase_g_dense.log",
 )  # fmt: skip
+"""Files to which the page links."""
 
 
 def write(hub: Hub) -> Path:
-    """Write the page from the delta file and, when they were run, the counts of the mapped tests."""
+    """Write the page from the delta file and, if the mapped tests were run, from their counts."""
     content = read_json(hub / DELTAS, "run 06_evidence first")
     origin = content["provenance"]
     counts_file = hub / "summary/mapped_tests.json"

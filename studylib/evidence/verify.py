@@ -1,4 +1,4 @@
-"""Verification: recompute the deltas from the tables, and hold every artefact against its record."""
+"""Verification of a hub: recompute deltas and scores, and check every file against its record."""
 
 from __future__ import annotations
 
@@ -24,41 +24,55 @@ REQUIRED = (
     "analysis/comparison_manifest.json", "analysis/report.html", "summary/summary.md",
     "cli/aggregate_report_cli.log", "cli/metrics_digest_cli.log", "cli/ssim_grid_cli.log",
 )  # fmt: skip
+"""Files that every finished hub has."""
 PICTURES = ("phase.png", "amplitude.png", "frc.png")
+"""Figures that every comparison has."""
 ABSOLUTE = re.compile(r"""(?:^|[\s"'=(])/(?:home|root|tmp|work|Users|var|opt|mnt)/[\w.-]+""")
+"""Absolute path of a machine."""
 SCORES_AGREE = 1e-5
-"""Difference of a score that another processor may make."""
+"""Largest difference of a score that another processor may cause."""
 TEXTS = {".json", ".txt", ".md", ".csv", ".log", ".ipynb", ".html"}
+"""Endings of the files that are searched for absolute paths."""
 
 
 Problems = Iterator[str | None]
+"""One item for each check: what is wrong, or None when the check passes."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome: the checks made, and one line for each problem."""
+    """Result of a verification.
+
+    Attributes
+    ----------
+    checks
+        Number of checks that were made.
+    problems
+        One line for each problem.
+    """
 
     checks: int
     problems: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
-        """Return whether there is no problem."""
+        """Whether there is no problem."""
         return not self.problems
 
 
 def verify(hub: Hub) -> Verification:
-    """Check a finished hub whole, its scores from its images too; change nothing in it."""
+    """Check a finished hub completely, and compute its scores again from its images. The hub stays as it is."""
     return _outcome(hub, (checksums.damaged, *CHECKS, _scores))
 
 
 def intact(hub: Hub) -> Verification:
-    """Check a finished hub as `verify` does, but for the scores: it is as its run left it."""
+    """Check that a finished hub is as its run left it: all checks of `verify` without the scores."""
     return _outcome(hub, (checksums.damaged, *CHECKS))
 
 
 def report(hub: Hub) -> Verification:
-    """Check what a run left, before it is signed off; write analysis/verification_report.json, also when it fails."""
+    """Check what a run left, before it is signed; write analysis/verification_report.json, even when a check fails."""
+    # The report itself changes, so that an earlier signature no longer holds.
     (hub / checksums.NAME).unlink(missing_ok=True)
     result = _outcome(hub, CHECKS)
     content = {"generated_at": provenance.utc_now(), "ok": result.ok, "checks": result.checks}
@@ -67,11 +81,25 @@ def report(hub: Hub) -> Verification:
 
 
 def verify_shared(hub: Hub) -> Verification:
-    """Check a hub that holds no evidence of its own, such as what conditions share, by its list of hashes alone."""
+    """Check a hub without evidence of its own by its list of hashes alone; conditions of a study share such a hub."""
     return _outcome(hub, (checksums.damaged,))
 
 
 def _outcome(hub: Hub, every: tuple[Callable[[Hub], Problems], ...]) -> Verification:
+    """Run checks one after another, and collect their problems.
+
+    Parameters
+    ----------
+    hub
+        Hub to check.
+    every
+        Functions that yield one item for each check.
+
+    Returns
+    -------
+    Verification
+        An error inside a function counts as a problem, so that a damaged file does not stop the other checks.
+    """
     problems: list[str] = []
     checks = 0
     for check in every:
@@ -86,13 +114,14 @@ def _outcome(hub: Hub, every: tuple[Callable[[Hub], Problems], ...]) -> Verifica
 
 
 def _present(hub: Hub) -> Problems:
+    """Check that every required file exists and is not empty."""
     for name in REQUIRED:
         path = hub / name
         yield None if path.is_file() and path.stat().st_size else f"{name} is missing or empty"
 
 
 def _deltas(hub: Hub) -> Problems:
-    """Recompute every delta from the comparison tables."""
+    """Compute every delta again from the comparison tables, and compare it with the delta file."""
     content = read_json(hub / DELTAS, "run 06_evidence")
     schema.DeltaSummary.model_validate(content)
     origin = content["provenance"]
@@ -105,6 +134,7 @@ def _deltas(hub: Hub) -> Problems:
             yield from _same_deltas(f"{split} {name}", content[name][split], make(table, unfit))
         for picture in PICTURES:
             yield None if (folder / picture).is_file() else f"{hub.relative(folder / picture)} is missing"
+    # The delta file repeats the deltas of one split; both copies must agree.
     head = content["deltas"] == content["deltas_by_split"][content["deltas_split"]]
     yield None if head else "deltas are not those of deltas_split"
     fresh = summary.summarise(hub, origin["dose"], origin["view"], origin["splits"])
@@ -112,7 +142,7 @@ def _deltas(hub: Hub) -> Problems:
 
 
 def _scores(hub: Hub) -> Problems:
-    """Score every reconstruction anew, and hold the tables against that."""
+    """Score every reconstruction again, and compare the tables with the result."""
     from studylib.run.arm_stages import compared
     from studylib.run.parameters import Run
 
@@ -129,7 +159,15 @@ def _scores(hub: Hub) -> Problems:
 
 
 def _same(told: str | None, value: object) -> bool:
-    """Return whether a field of a table says a value, to the precision that another processor keeps."""
+    """Return whether a field of a table has a value, to the precision that holds between processors.
+
+    Parameters
+    ----------
+    told
+        Text of the field; None when the table does not have the field.
+    value
+        Recomputed value.
+    """
     if not isinstance(value, float):
         return told == ("" if value is None else str(value))
     try:
@@ -139,7 +177,17 @@ def _same(told: str | None, value: object) -> bool:
 
 
 def _same_deltas(where: str, told: dict, again: dict) -> Problems:
-    """Compare deltas by other arm, metric and channel."""
+    """Compare recorded deltas with recomputed ones, by other arm, metric and channel.
+
+    Parameters
+    ----------
+    where
+        Split and field, for messages.
+    told
+        Deltas in the delta file.
+    again
+        Deltas from the tables.
+    """
     yield None if told.keys() == again.keys() else f"{where}: arms {sorted(told)}, the tables give {sorted(again)}"
     for other, metrics in again.items():
         for metric, pair in metrics.items():
@@ -153,6 +201,7 @@ def _same_deltas(where: str, told: dict, again: dict) -> Problems:
 
 
 def _texts(hub: Hub) -> Problems:
+    """Check that the texts and the pretty copy say what the delta file says."""
     content = read_json(hub / DELTAS, "run 06_evidence")
     for name, make in (
         ("analysis/metrics_delta_highlights.txt", deltas.highlights),
@@ -165,6 +214,7 @@ def _texts(hub: Hub) -> Problems:
 
 
 def _hashes(hub: Hub) -> Problems:
+    """Check that every file which a stage read or wrote still has the recorded hash."""
     recorded = {
         name: value
         for record in provenance.stamps(hub).values()
@@ -180,7 +230,7 @@ def _hashes(hub: Hub) -> Problems:
 
 
 def _logs(hub: Hub) -> Problems:
-    """Every stage log ends in `complete`."""
+    """Check that the log of every stage ends in `complete`."""
     for path in sorted((hub / "cli").glob("*.log")):
         if hub.relative(path) in LATER:
             continue
@@ -188,6 +238,7 @@ def _logs(hub: Hub) -> Problems:
 
 
 def _inventory(hub: Hub) -> Problems:
+    """Check that the inventory is sorted and that each of its files exists."""
     names = (hub / NAME).read_text(encoding="utf-8").splitlines()
     yield None if names == sorted(names) else f"{NAME} is not sorted"
     for name in names:
@@ -195,8 +246,9 @@ def _inventory(hub: Hub) -> Problems:
 
 
 def _paths(hub: Hub) -> Problems:
-    """No artefact names a path of the machine (TYPE-PATH-001)."""
+    """Check that no file names an absolute path of the machine (TYPE-PATH-001)."""
     for path in sorted(p for p in hub.root.rglob("*") if p.suffix in TEXTS and p.is_file()):
+        # The records of Snakemake name absolute paths; they are no results.
         if ".snakemake" in path.parts:
             continue
         text = path.read_text(encoding="utf-8")
@@ -206,9 +258,9 @@ def _paths(hub: Hub) -> Problems:
 
 
 def _is_ours(found: str, path: Path) -> bool:
-    """Return whether the match is a path; base64 pictures hold anything."""
+    """Return whether a match of `ABSOLUTE` is a path; embedded pictures in base64 may contain any letters."""
     return path.suffix not in {".html", ".ipynb"}
 
 
 CHECKS = (_present, _deltas, _texts, _hashes, _logs, _inventory, _paths)
-"""Of what a run left, before it is signed off."""
+"""Checks of what a run left, before it is signed."""

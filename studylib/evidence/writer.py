@@ -1,4 +1,4 @@
-"""Write the evidence files of a run, in order; stop at the first that is not right."""
+"""Write the evidence files of a run in their order, and stop at the first one that is not valid."""
 
 from __future__ import annotations
 
@@ -21,24 +21,39 @@ BLOCKER = "analysis/blocker_metrics_delta.json"
 
 
 def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
-    """Write metrics_summary, deltas, highlights, digest, grid, aggregate and manifest.
+    """Write the summary, the deltas, the highlights, the digest, the grid, the aggregate report and the manifest.
 
-    A stale delta file is overwritten by a good run and unlinked when the summary fails, only then.
+    A valid run overwrites the delta file of an earlier run. When the summary fails, that file is deleted; no other
+    failure deletes it.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    splits
+        The splits that were compared.
 
     Returns
     -------
-    Content of metrics_delta_summary.json
+    dict
+        Content of metrics_delta_summary.json.
 
     Raises
     ------
     StageError
-        A comparison is incomplete, or the deltas do not meet their schema.
+        A comparison is incomplete, results of different designs or algorithms are mixed, or the deltas do not meet
+        their schema.
     """
     try:
         mixture.check({hub.root.name: hub})
         content = summary.summarise(hub, dose, view, splits)
         write_json(hub / SUMMARY, content)
     except Exception:
+        # Without a summary, the deltas of an earlier run would pass for those of this run.
         (hub / DELTAS).unlink(missing_ok=True)
         raise
     by_split = {job["split"]: deltas.deltas_of(job["metrics"], summary.unfit(job)) for job in content["jobs"]}
@@ -48,6 +63,7 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
     origin = provenance.collect(hub, dose=dose, view=view, splits=splits)
     result = write_deltas(hub, by_split, chosen, origin, more)
     preview = deltas.preview(by_split[chosen])
+    # The test split comes first in the grid.
     ordered = [s for s in reversed(SPLITS) if s in by_split]
     conditions = {f"dose {dose}, {view}, {split}": by_split[split] for split in ordered}
     texts = {
@@ -68,23 +84,30 @@ def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[st
 def write_deltas(
     hub: Hub, by_split: dict[str, Any], chosen: str, origin: dict[str, Any], more: dict[str, Any]
 ) -> dict[str, Any]:
-    """Validate and write metrics_delta_summary.json and its pretty twin.
+    """Validate and write metrics_delta_summary.json and its pretty copy.
 
     Parameters
     ----------
+    hub
+        Folder of the run.
     by_split
         Deltas of the original study, by split.
     chosen
-        The split that `deltas` is of.
+        Split whose deltas the field `deltas` repeats.
     origin
         Provenance.
     more
-        deltas_by_arm and status.
+        Fields deltas_by_arm and status.
+
+    Returns
+    -------
+    dict
+        Content of metrics_delta_summary.json.
 
     Raises
     ------
     StageError
-        Invalid: the content went to analysis/blocker_metrics_delta.json instead.
+        The content is not valid; it is written to analysis/blocker_metrics_delta.json instead.
     """
     content = {
         "generated_at": provenance.utc_now(),
@@ -99,6 +122,7 @@ def write_deltas(
         schema.DeltaSummary.model_validate(content)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        # Values that JSON does not know are written as text, so that the invalid content can be read.
         write_json(hub / BLOCKER, {"problems": problems, "content": json.loads(json.dumps(content, default=str))})
         raise StageError(f"deltas do not meet their schema, see {BLOCKER}: {problems[0]}") from error
     (hub / BLOCKER).unlink(missing_ok=True)
@@ -108,13 +132,31 @@ def write_deltas(
 
 
 def logged(hub: Hub, log: str, name: str, text: str) -> None:
-    """Write a text artefact and the log that says so."""
+    """Write a text file of the evidence, and a log that repeats its content.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    log
+        Name of the log in the folder cli, without its ending.
+    name
+        Hub-relative path of the text file.
+    text
+        Content of the text file.
+    """
     write_text(hub / name, text)
     write_text(hub / f"cli/{log}.log", f"{provenance.utc_now()} wrote {name}\n{text}\ncomplete\n")
 
 
 def manifest(content: dict[str, Any]) -> dict[str, Any]:
-    """Return comparison_manifest.json."""
+    """Return the content of comparison_manifest.json.
+
+    Parameters
+    ----------
+    content
+        Content of metrics_summary.json.
+    """
     keys = ("dose", "view", "split")
     return {
         "n_jobs": content["n_jobs"],

@@ -1,1 +1,1 @@
-"""Files: atomic writes, strict NPZ and the DATA-001 data sets."""
+"""Files: atomic writes, strict reading, the data sets of the study (DATA-001) and the formats of measured scans."""

@@ -1,4 +1,8 @@
-"""What an array has to be, whatever the format that it came in."""
+"""Checks that every array must pass, whatever the format of the file it came from.
+
+Every check takes a `label`, the name of the array for the error message, and a `remedy`, which tells the user what to
+do; without a remedy the message names none or a general one.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,32 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 
 FAINTEST, STRONGEST = 1e-15, 1e15
-"""Least and largest modulus of an image at its brightest pixel: beyond them, single precision loses its square."""
+"""Limits of the largest real or imaginary part of an image. Beyond them, single precision cannot hold its square."""
 MOST_COUNTS = 1e15
-"""Counts of a pixel that are no counts."""
+"""Largest accepted value of a pixel in a diffraction pattern; no detector counts more photons."""
 RATIO = 200
-"""Times that an array may be larger in memory than in its file: sparse counts are, packed."""
+"""Largest accepted ratio of an array's size in memory to its size in the file; sparse counts compress that well."""
 WIDEST = 100_000
-"""Distance of two positions, object pixels, that no scan has."""
+"""Largest accepted distance between two positions, and largest side of an object, in object pixels."""
 
 
 def image(array: NDArray, label: str, remedy: str = "") -> None:
-    """Refuse a complex image that no exit wave can be made of.
+    """Reject a probe or an object from which no exit wave can be computed.
+
+    Parameters
+    ----------
+    array : (..., rows, columns) complex
+        Probe or object, any scale.
+    label
+        Name of the array in the error message.
+    remedy
+        What the user can do.
 
     Raises
     ------
     InputError
-        Not complex; NaN, infinity or zeros only; out of the range of single precision.
+        The array is not complex, is empty, holds NaN, infinity or only zeros, or is outside the range of single
+        precision.
     """
     if array.dtype.kind != "c":
         raise InputError(label, str(array.dtype), "a complex array (complex64)", remedy)
@@ -42,12 +56,21 @@ def image(array: NDArray, label: str, remedy: str = "") -> None:
 
 
 def counts(block: NDArray, label: str, remedy: str = "") -> None:
-    """Refuse what cannot be counts, or their square roots.
+    """Reject values that can be neither photon counts nor square roots of photon counts.
+
+    Parameters
+    ----------
+    block : (...) real
+        Some or all diffraction patterns, or a background; counts or their square roots.
+    label
+        Name of the array in the error message.
+    remedy
+        What the user can do.
 
     Raises
     ------
     InputError
-        No real numbers; NaN, infinity, less than 0 or more than any detector counts.
+        The values are not real numbers, are NaN, infinite or negative, or exceed `MOST_COUNTS`.
     """
     if block.dtype.kind not in "fiu":
         raise InputError(label, str(block.dtype), "real numbers", remedy)
@@ -62,21 +85,25 @@ def counts(block: NDArray, label: str, remedy: str = "") -> None:
 
 
 def unpacking(label: str, size: int, packed: int, least: int, remedy: str = "") -> None:
-    """Refuse what would take far more memory than it takes in its file.
+    """Reject an array that would take far more memory than it takes in its file.
 
     Parameters
     ----------
     label
-        Of what is read.
-    size, packed
-        Bytes in memory, and in the file.
+        Name of the array in the error message.
+    size
+        Bytes in memory.
+    packed
+        Bytes in the file.
     least
-        Bytes that are always allowed.
+        Bytes in memory that are always allowed.
+    remedy
+        What the user can do.
 
     Raises
     ------
     InputError
-        With both sizes.
+        `size` exceeds both `least` and `RATIO` times `packed`. The message gives both sizes.
     """
     most = max(least, RATIO * packed)
     if size > most:
@@ -85,27 +112,51 @@ def unpacking(label: str, size: int, packed: int, least: int, remedy: str = "") 
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value of JSON is a finite number."""
+    """Return whether a value that was read from JSON is a finite number."""
+    # A JSON true or false becomes a bool, and Python counts that as an integer.
     return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def positions(where: NDArray[np.float64], label: str, remedy: str = "") -> None:
-    """Refuse positions (positions, 2), object pixels, that are none.
+    """Reject scan positions that are not finite, or that lie too far apart.
+
+    Parameters
+    ----------
+    where : (positions, 2) float64
+        x (column) and y (row) in object pixels, any origin.
+    label
+        Name of the array in the error message.
+    remedy
+        What the user can do.
 
     Raises
     ------
     InputError
-        NaN, infinity, or farther apart than any scan is wide.
+        A position is NaN or infinite, or two positions lie farther apart than `WIDEST` along an axis.
     """
     if not np.isfinite(where).all():
         raise InputError(label, "NaN or infinity", "finite numbers", remedy)
     width = float(np.ptp(where, axis=0).max()) if len(where) else 0.0
     if width > WIDEST:
+        # The usual cause is a wrong unit, so the default remedy asks for it.
         words = f"object pixels, at most {WIDEST:,} from one another"
         raise InputError(label, f"{width:.3g} px from one another", words, remedy or "are they metres or nanometres?")
 
 
 def mask(trusted: NDArray[np.bool_], label: str) -> None:
-    """Refuse a mask that trusts no pixel."""
+    """Reject a detector mask without a trusted pixel.
+
+    Parameters
+    ----------
+    trusted : (rows, columns) bool
+        True where a pixel of the detector can be trusted.
+    label
+        Name of the mask in the error message.
+
+    Raises
+    ------
+    InputError
+        No pixel is trusted.
+    """
     if not trusted.any():
         raise InputError(label, "no pixel is trusted", "True where a pixel is good", "invert the mask, or leave it out")

@@ -1,7 +1,7 @@
-"""DATA-001: the data sets of the study, one schema, one strict loader.
+"""Write and strictly read the data sets of the study (schema DATA-001, an NPZ file).
 
-`load_scan` reads what an experiment would have: patterns, probe and positions. `load_truth` reads
-the true object, and only the training of the Baseline and the metrics call on it.
+`load_scan` reads what an experiment would have: patterns, probe and positions. `load_truth`, `load_phase` and
+`load_patches` read the truth. No arm is given it, except the Baseline, which is trained on true patches.
 """
 
 from __future__ import annotations
@@ -33,20 +33,25 @@ def save(
     patches: NDArray[np.complex64] | None = None,
     phase: NDArray[np.float32] | None = None,
 ) -> Path:
-    """Write a data set; equal input gives equal bytes.
+    """Write a data set, whole or not at all. Equal input gives equal bytes.
 
     Parameters
     ----------
     path
-        The NPZ.
+        The NPZ file to write.
     scan
-        What was measured.
+        Patterns, probe and positions, and whatever else the experiment has.
     truth : (rows, columns) complex64
         The true object.
     patches : (positions, N, N) complex64
         True patches, for supervised training only.
     phase : (rows, columns) float32
-        True phase, rad, unwrapped, where it spans more than 2 pi.
+        True unwrapped phase in rad, for objects whose phase spans more than 2 pi.
+
+    Returns
+    -------
+    Path
+        `path`.
     """
     metadata = scan.metadata | {
         "schema": SCHEMA,
@@ -78,12 +83,25 @@ def save(
 
 
 def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
-    """Read and validate what an experiment would have; the truth is not opened.
+    """Read and check what an experiment would have. The truth is not opened.
+
+    Parameters
+    ----------
+    path
+        The data set.
+    remedy
+        What an error message tells the user to do.
+
+    Returns
+    -------
+    Scan
+        Patterns and held counts are memory maps.
 
     Raises
     ------
     InputError
-        A member is missing, of another type or shape, not finite, or negative where it may not be.
+        A member is missing, has another type or shape, is not finite, or is negative where it may not be; a window
+        leaves the object; or the data set was simulated with another forward model.
     """
     path = Path(path)
     m = read_members(path, ("probeGuess", "xcoords", "ycoords", "_metadata"), remedy)
@@ -112,7 +130,7 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
             raise InputError(f"{axis} in {path.name}", len(m[axis]), f"{n}, one a pattern", remedy)
     positions = np.stack([m["xcoords"], m["ycoords"]], axis=1)
     shape = (int(metadata["object_shape"][0]), int(metadata["object_shape"][1]))
-    window_corners(positions, n_pixels, shape)
+    window_corners(positions, n_pixels, shape)  # raises when a window leaves the frame
     mask, dark = _mask(path, probe, remedy), _background(path, probe, remedy)
     scale = float(metadata["intensity_scale"])
     scan = Scan(diffraction, probe, positions, scale, shape, metadata, mask=mask, background=dark)
@@ -120,7 +138,7 @@ def load_scan(path: str | Path, remedy: str = REMEDY) -> Scan:
 
 
 def _mask(path: Path, probe: NDArray, remedy: str) -> NDArray[np.bool_] | None:
-    """Return the detector's mask, None where the data set has none."""
+    """Return the mask of the detector, (N, N) bool, True where a pixel can be trusted; None if there is none."""
     if "mask" not in member_names(path, remedy):
         return None
     mask = read_members(path, ("mask",), remedy)["mask"]
@@ -132,7 +150,7 @@ def _mask(path: Path, probe: NDArray, remedy: str) -> NDArray[np.bool_] | None:
 
 
 def _background(path: Path, probe: NDArray, remedy: str) -> NDArray[np.float32] | None:
-    """Return the counts that are expected without the probe, None where the data set tells of none."""
+    """Return the background, (N, N) float32: counts per pattern expected without the probe; None if there is none."""
     if "background" not in member_names(path, remedy):
         return None
     dark = read_members(path, ("background",), remedy)["background"]
@@ -144,7 +162,7 @@ def _background(path: Path, probe: NDArray, remedy: str) -> NDArray[np.float32] 
 
 
 def _with_held(scan: Scan, path: Path, remedy: str) -> Scan:
-    """Return the scan with the counts that no arm is fitted to, mapped into memory."""
+    """Return the scan with the held counts, to which no arm is fitted, as a memory map."""
 
     def whole(block: NDArray) -> None:
         if block.dtype.kind != "u" or block.shape[1:] != scan.diffraction.shape[1:]:
@@ -158,7 +176,24 @@ def _with_held(scan: Scan, path: Path, remedy: str) -> Scan:
 
 
 def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
-    """Read the true object, (rows, columns) complex64."""
+    """Read the true object.
+
+    Parameters
+    ----------
+    path
+        The data set.
+    remedy
+        What an error message tells the user to do.
+
+    Returns
+    -------
+    (rows, columns) complex64
+
+    Raises
+    ------
+    InputError
+        The member is missing, has another type or number of axes, or is not finite.
+    """
     path = Path(path)
     truth = read_members(path, ("objectGuess",), remedy)["objectGuess"]
     _expect(truth, "objectGuess", np.complex64, 2, path, remedy)
@@ -166,7 +201,24 @@ def load_truth(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
 
 
 def load_phase(path: str | Path, remedy: str = REMEDY) -> NDArray[np.float32] | None:
-    """Read the true phase, unwrapped, (rows, columns) float32; None where the angle of the object is the phase."""
+    """Read the true unwrapped phase, which a data set holds when the phase spans more than 2 pi.
+
+    Parameters
+    ----------
+    path
+        The data set.
+    remedy
+        What an error message tells the user to do.
+
+    Returns
+    -------
+    (rows, columns) float32 in rad, or None where the angle of the object is the phase
+
+    Raises
+    ------
+    InputError
+        The member has another type or number of axes, or is not finite.
+    """
     path = Path(path)
     if "objectPhase" not in member_names(path, remedy):
         return None
@@ -176,16 +228,40 @@ def load_phase(path: str | Path, remedy: str = REMEDY) -> NDArray[np.float32] | 
 
 
 def load_patches(path: str | Path, remedy: str = REMEDY) -> NDArray[np.complex64]:
-    """Read the true patches of a training set, (positions, N, N) complex64."""
+    """Read the true patches of a training set.
+
+    Parameters
+    ----------
+    path
+        The data set.
+    remedy
+        What an error message tells the user to do.
+
+    Returns
+    -------
+    (positions, N, N) complex64, a memory map
+
+    Raises
+    ------
+    InputError
+        The member is missing, has another type or number of axes, or is not finite.
+    """
     path = Path(path)
     return map_member(path, "Y", lambda block: _expect(block, "Y", np.complex64, 3, path, remedy), remedy)
 
 
 def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
+    """Return the metadata from their JSON text, after a check of every field that the loader uses.
+
+    Raises
+    ------
+    InputError
+        The text is not a JSON object, a field is missing or out of its range, or schema or forward model differ.
+    """
     label = f"_metadata in {path.name}"
     try:
         metadata = json.loads(str(member))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # not JSON, or nested without end
         metadata = None
     if not isinstance(metadata, dict):
         raise InputError(label, str(member)[:40], "a JSON object, as text", remedy)
@@ -193,6 +269,7 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
     if missing or metadata["schema"] != SCHEMA:
         raise InputError(label, sorted(metadata), f"schema {SCHEMA} with all its fields", remedy)
     if metadata.get("forward_model") != FORWARD_MODEL:
+        # Data sets from before the field existed were simulated with an interpolated object.
         given = metadata.get("forward_model", "none named: the object was interpolated")
         raise InputError(f"forward_model in {path.name}", given, FORWARD_MODEL, "simulate it again: " + remedy)
     for name, most in (("intensity_scale", checks.STRONGEST), ("dose", checks.MOST_COUNTS)):
@@ -201,6 +278,7 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
     if not checks.is_number(metadata.get("held_share", 0)) or not 0 <= metadata.get("held_share", 0) <= 1:
         raise InputError(label, metadata["held_share"], "held_share from 0 to 1", remedy)
     shape = metadata["object_shape"]
+    # `type(...) is int` also excludes bool, which is a subclass of int.
     sides = isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape)
     if not sides or not 0 < min(shape) <= max(shape) <= checks.WIDEST:
         raise InputError(label, shape, f"object_shape of two sides, 1 to {checks.WIDEST:,} px", remedy)
@@ -208,6 +286,7 @@ def _metadata(member: NDArray, path: Path, remedy: str) -> dict[str, Any]:
 
 
 def _expect(array: NDArray, name: str, dtype: type, ndim: int, path: Path, remedy: str) -> None:
+    """Reject an array with another dtype or number of axes, with an empty axis, or with values that are not finite."""
     label = f"{name} in {path.name}"
     if array.dtype != dtype:
         raise InputError(label, str(array.dtype), np.dtype(dtype).name, remedy)

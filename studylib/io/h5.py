@@ -1,4 +1,4 @@
-"""Reading HDF5: members by name, patterns as they are used, one clear line when something is wrong."""
+"""Read HDF5: members by name, patterns only when they are used, and one clear line when something is wrong."""
 
 from __future__ import annotations
 
@@ -15,22 +15,26 @@ from numpy.typing import NDArray
 from studylib.errors import InputError
 from studylib.io import checks
 
-with suppress(ImportError):  # filters of detectors, such as bitshuffle
+with suppress(ImportError):  # registers the compression filters of detectors, such as bitshuffle
     import hdf5plugin  # noqa: F401
 
 
 UNPACKED = 1 << 27
-"""Bytes to which any dataset may unpack."""
+"""Bytes in memory that every dataset may take, however small it is in the file."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open a file to read.
+    """Open an HDF5 file to read.
+
+    Yields
+    ------
+    h5py.File
 
     Raises
     ------
     InputError
-        It is no HDF5 file, or damaged.
+        The file is not HDF5 or is damaged. Errors that HDF5 raises inside the block become an InputError too.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -40,27 +44,46 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, at most 120 characters, or the error's type if it has none."""
     return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
 
 
 def _remedy(error: Exception) -> str:
-    missing = "filter" in str(error)
+    """Return what the user can do about an error of HDF5."""
+    missing = "filter" in str(error)  # HDF5 says so when it lacks a decompression filter
     return "pip install hdf5plugin" if missing else "copy it again from where it was written"
 
 
 def member(file: h5py.File, name: str) -> Any:
-    """Return the value of a dataset, None where there is none of that name; a link that leads nowhere is none."""
+    """Return the value of a dataset by its name.
+
+    Parameters
+    ----------
+    file
+        An open file.
+    name
+        Path of the dataset in the file.
+
+    Returns
+    -------
+    Array or scalar; None where the file has no dataset of that name, or only a link without a target
+
+    Raises
+    ------
+    InputError
+        The dataset would take far more memory than it takes in the file.
+    """
     item = file.get(name)
     return value(item) if isinstance(item, h5py.Dataset) else None
 
 
 def value(item: h5py.Dataset) -> Any:
-    """Return the value of a dataset.
+    """Return the value of a dataset, an array or a scalar.
 
     Raises
     ------
     InputError
-        It would take far more memory than it takes in the file.
+        The dataset would take far more memory than it takes in the file.
     """
     label = f"{item.name} in {Path(item.file.filename).name}"
     checks.unpacking(label, item.nbytes, item.id.get_storage_size(), UNPACKED)
@@ -68,7 +91,24 @@ def value(item: h5py.Dataset) -> Any:
 
 
 def number(file: h5py.File, name: str) -> float | None:
-    """Return a dataset of one finite number, None where there is none."""
+    """Return the value of a dataset that holds one finite number.
+
+    Parameters
+    ----------
+    file
+        An open file.
+    name
+        Path of the dataset in the file.
+
+    Returns
+    -------
+    float, or None where there is no such dataset, or where it does not hold exactly one finite real number
+
+    Raises
+    ------
+    InputError
+        The dataset would take far more memory than it takes in the file.
+    """
     found = member(file, name)
     if found is None or np.size(found) != 1 or np.asarray(found).dtype.kind not in "fiu":
         return None
@@ -78,7 +118,19 @@ def number(file: h5py.File, name: str) -> float | None:
 
 @dataclass(frozen=True)
 class H5Patterns:
-    """Patterns of a dataset (positions, rows, columns); the file is open only while some are read."""
+    """Diffraction patterns that stay in the file. The file is open only while some of them are read.
+
+    Attributes
+    ----------
+    path
+        The file.
+    name
+        Path of the dataset in the file.
+    shape
+        (positions, rows, columns).
+    dtype
+        As stored.
+    """
 
     path: Path
     name: str
@@ -86,18 +138,31 @@ class H5Patterns:
     dtype: np.dtype
 
     def __getitem__(self, where: slice) -> NDArray[Any]:
-        """Return some patterns."""
+        """Return some patterns as stored, (some, rows, columns)."""
         with opened(self.path) as file:
             return file[self.name][where]
 
 
 def patterns(path: Path, file: h5py.File, name: str) -> H5Patterns | None:
-    """Return the patterns of a dataset, None where there is none of that name.
+    """Return the diffraction patterns of a dataset without reading them.
+
+    Parameters
+    ----------
+    path
+        The file, from which patterns are read when they are used.
+    file
+        The same file, open.
+    name
+        Path of the dataset in the file.
+
+    Returns
+    -------
+    H5Patterns, or None where the file has no dataset of that name
 
     Raises
     ------
     InputError
-        Not three axes, none empty, of real numbers.
+        The dataset does not have three axes, has an empty axis, or does not hold real numbers.
     """
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):

@@ -1,4 +1,4 @@
-"""NPZ scans: DATA-001, and those of the fly64 kind (`diff3d`, counts in either order of axes)."""
+"""Read and write scans as NPZ: DATA-001, and files of the fly64 kind (`diff3d`, counts, positions first or last)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ REMEDY = "save it with numpy.savez(path, diffraction=..., probeGuess=..., xcoord
 
 
 def read(path: Path) -> Measured:
-    """Read `diffraction` (square roots of counts) or `diff3d` (counts), and what else is there.
+    """Read the patterns and everything else that the study uses.
+
+    Patterns are `diffraction` (square roots of counts) or `diff3d` (counts). A base, which has only a probe and an
+    object, is read too.
 
     Raises
     ------
     InputError
-        Neither is there, or a member is of another type or shape.
+        There are neither patterns nor a base, or a member has another type or shape.
     """
     names = set(member_names(path, REMEDY))
     key = next((k for k in ("diffraction", "diff3d") if k in names), None)
@@ -37,8 +40,9 @@ def read(path: Path) -> Measured:
     if stored.ndim != 3 or 0 in stored.shape:
         raise InputError(f"{key} in {path.name}", stored.shape, "(positions, rows, columns)", REMEDY)
     n = len(read_members(path, ("xcoords",), REMEDY)["xcoords"]) if "xcoords" in names else None
+    # Square patterns and the number of positions tell which axis is which; a view, nothing is copied.
     if stored.shape[0] == stored.shape[1] != stored.shape[2] and n in (None, stored.shape[2]):
-        stored = np.moveaxis(stored, 2, 0)
+        stored = np.moveaxis(stored, 2, 0)  # (rows, columns, positions) to (positions, rows, columns)
         remarks.append("patterns are stored as (rows, columns, positions)")
     amplitude = key == "diffraction"
     remarks.append("patterns are square roots of counts" if amplitude else "patterns are counts")
@@ -48,6 +52,26 @@ def read(path: Path) -> Measured:
 def _described(
     path: Path, names: set[str], stored: NDArray[Any] | None, amplitude: bool, remarks: list[str]
 ) -> Measured:
+    """Return the scan of a file whose patterns are known already.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        All members of the file.
+    stored : (positions, rows, columns)
+        Patterns as stored; None where the file holds none.
+    amplitude
+        Whether they are square roots of counts.
+    remarks
+        What the reader has to say about the file.
+
+    Raises
+    ------
+    InputError
+        Positions are not finite real numbers, one per pattern; or probe or object are not complex.
+    """
     wanted = [n for n in ("probeGuess", "objectGuess", "mask", "background", "xcoords", "ycoords") if n in names]
     members: dict[str, NDArray] = read_members(path, wanted, REMEDY)
     where = None
@@ -60,7 +84,7 @@ def _described(
         if any(a.shape != (n,) or not np.isfinite(a).all() for a in axes):
             given = f"{axes[0].shape} and {axes[1].shape}"
             raise InputError(f"xcoords and ycoords in {path.name}", given, f"{n} finite numbers each", REMEDY)
-        where = np.stack(axes, axis=1)
+        where = np.stack(axes, axis=1)  # (position, x and y)
     for key in ("probeGuess", "objectGuess"):
         if key in members and members[key].dtype.kind != "c":
             raise InputError(f"{key} in {path.name}", str(members[key].dtype), "a complex array", REMEDY)
@@ -80,7 +104,7 @@ def _described(
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """Return what `_metadata` tells: JSON of an object; other files may use the name for something else."""
+    """Return the JSON object in `_metadata`; an empty one where other software uses that name for something else."""
     try:
         told = json.loads(str(read_members(path, ("_metadata",), REMEDY)["_metadata"]))
     except (json.JSONDecodeError, TypeError, ValueError, RecursionError):
@@ -89,27 +113,57 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def background_of(background: NDArray, path: Path) -> NDArray[np.float32]:
-    """Return the counts that are expected without the probe, refused where they are none."""
+    """Check a background and return it in single precision.
+
+    Parameters
+    ----------
+    background : (rows, columns) real
+        Counts per pattern that are expected without the probe.
+    path
+        The file, for the error message.
+
+    Returns
+    -------
+    (rows, columns) float32
+
+    Raises
+    ------
+    InputError
+        The values cannot be counts.
+    """
     checks.counts(background, f"background in {path.name}", REMEDY)
     return background.astype(np.float32)
 
 
 def _number(value: Any) -> float | None:
-    """Return a number above 0, within a float's range; None of everything else."""
+    """Return a number above 0 and in the range of a float; None for everything else."""
     return float(value) if checks.is_number(value) and 0 < value < 1e300 else None
 
 
 def _sentences(value: Any) -> list[str]:
+    """Return the texts of a list; an empty list for everything else."""
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def write(path: Path, told: Measured) -> Path:
-    """Write patterns, positions, probe, object and mask as far as they are known; whole or not at all.
+    """Write a scan as DATA-001: patterns, positions, and probe, object, mask and background where they are known.
+
+    Parameters
+    ----------
+    path
+        The file to write, whole or not at all.
+    told
+        The scan.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
     InputError
-        No patterns, or no positions in object pixels.
+        There are no patterns, or positions in object pixels are not known.
     """
     if told.patterns is None or told.places is None:
         lacks = told.missing()
@@ -123,6 +177,7 @@ def write(path: Path, told: Measured) -> Path:
         ("probeGuess", told.probe), ("objectGuess", told.object), ("mask", told.mask), ("background", told.background),
     ):  # fmt: skip
         if array is not None:
+            # DATA-001 has a probe without an axis of modes.
             members[name] = array[0] if name == "probeGuess" and len(array) == 1 else array
     more = {
         "energy_ev": told.energy_ev, "distance_m": told.distance_m, "object_pixel_m": told.pixel_m,

@@ -1,4 +1,4 @@
-"""Files of ptychodus: its products (positions, probe, object) and its diffraction data, both HDF5."""
+"""Read and write HDF5 files of ptychodus: products (positions, probe and object) and diffraction data."""
 
 from __future__ import annotations
 
@@ -15,30 +15,42 @@ from studylib.measured import Measured, stack
 
 PRODUCT = ("probe_position_x_m", "probe_position_y_m", "probe", "object")
 ENERGY = ("photon_energy_eV", "probe_energy_eV")
-"""Names of the photon energy, of ptychodus 1.7 and of those before."""
+"""Names of the photon energy in ptychodus 1.7 and in earlier versions."""
 REMEDY = "write the product again with ptychodus"
 
 
 def is_product(file: h5py.File) -> bool:
-    """Return whether a file is laid out as a product."""
+    """Return whether an open HDF5 file has the layout of a product."""
     return all(name in file for name in PRODUCT)
 
 
 def is_diffraction(file: h5py.File) -> bool:
-    """Return whether a file is laid out as ptychodus' diffraction data."""
+    """Return whether an open HDF5 file has the layout of ptychodus' diffraction data."""
     return "patterns" in file and "indexes" in file
 
 
 def read_product(path: Path, file: h5py.File) -> Measured:
-    """Read a product; it holds no patterns.
+    """Read a product, which holds no patterns.
 
-    Positions are relative to the centre of the object, x along columns and y along rows; of several layers the object
-    is their product.
+    ptychodus counts positions from the centre of the object, x along columns and y along rows. An object of several
+    layers is read as the product of its layers.
+
+    Parameters
+    ----------
+    path
+        The file, for its name.
+    file
+        The same file, open.
+
+    Returns
+    -------
+    Measured
+        Scan with positions in metres, and in object pixels from the first row and column of the object.
 
     Raises
     ------
     InputError
-        Positions of unequal length, or arrays of another kind.
+        x and y differ in number or are not finite; or probe or object are not complex arrays of two to four axes.
     """
     x, y = (np.asarray(h5.member(file, name), dtype=np.float64) for name in PRODUCT[:2])
     if x.ndim != 1 or x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -52,7 +64,7 @@ def read_product(path: Path, file: h5py.File) -> Measured:
     centre = [_number(file["object"].attrs.get(f"center_{axis}_m")) or 0.0 for axis in "xy"]
     places = None
     if pixel:
-        shape = np.array(image.shape[::-1])
+        shape = np.array(image.shape[::-1])  # columns and rows, in the order of x and y
         places = (np.stack([x, y], axis=1) - centre) / pixel + shape / 2
     return Measured(
         "ptychodus product", path.name, positions=places, positions_m=np.stack([x, y], axis=1),
@@ -64,7 +76,25 @@ def read_product(path: Path, file: h5py.File) -> Measured:
 
 
 def read_diffraction(path: Path, file: h5py.File) -> Measured:
-    """Read diffraction data; they hold no positions."""
+    """Read diffraction data, which hold no positions.
+
+    Parameters
+    ----------
+    path
+        The file. Patterns are read from it later, when they are used.
+    file
+        The same file, open.
+
+    Returns
+    -------
+    Measured
+        Scan with patterns, and the indexes, mask and detector pitch that the file has.
+
+    Raises
+    ------
+    InputError
+        Patterns do not have the axes (positions, rows, columns), or are not real numbers.
+    """
     bad, found = h5.member(file, "bad_pixels"), h5.patterns(path, file, "patterns")
     pitch = [_number(file["patterns"].attrs.get(f"detector_pixel_{side}_m")) for side in ("width", "height")]
     return Measured(
@@ -75,6 +105,7 @@ def read_diffraction(path: Path, file: h5py.File) -> Measured:
 
 
 def _number(value: object) -> float | None:
+    """Return an attribute as a finite float; None for everything else."""
     try:
         told = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -83,6 +114,7 @@ def _number(value: object) -> float | None:
 
 
 def _complex(file: h5py.File, name: str, path: Path) -> NDArray[np.complex64]:
+    """Return a complex array of two to four axes, the last two (rows, columns), as complex64."""
     array = h5.member(file, name)
     if array is None or array.dtype.kind != "c" or array.ndim not in (2, 3, 4) or 0 in array.shape:
         given = "no data set" if array is None else f"{array.dtype} {array.shape}"
@@ -91,12 +123,24 @@ def _complex(file: h5py.File, name: str, path: Path) -> NDArray[np.complex64]:
 
 
 def write_product(path: Path, told: Measured) -> Path:
-    """Write positions, probe and object as a product; whole or not at all.
+    """Write positions, probe and object as a product, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    told
+        The scan with its reconstruction; patterns are not written.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
     InputError
-        One of them, or the pixel of the object, is not known.
+        Positions, probe, object or the object pixel are not known.
     """
     needed = {"probe": told.probe, "object": told.object, "positions": told.places, "object pixel": told.pixel_m}
     for name, value in needed.items():
@@ -104,9 +148,11 @@ def write_product(path: Path, told: Measured) -> Path:
             raise InputError(name, None, "what a product needs", "give a file that holds a reconstruction")
     assert told.probe is not None and told.object is not None and told.places is not None and told.pixel_m
     rows, columns = told.object.shape
+    # (position, x and y), object pixels from the corner, to metres from the centre of the object
     where = (told.places - np.array([columns, rows]) / 2) * told.pixel_m
     with writing(path, "w+b") as file, h5py.File(file, "w") as out:
         out.attrs.update({"name": path.stem, "comments": "", "exposure_time_s": 0.0, "tomography_angle_deg": 0.0})
+        # Versions of ptychodus differ in the name of this attribute.
         out.attrs.update({name: 0.0 for name in ("mass_attenuation_m2_kg", "mass_attenuation_m2_per_kg")})
         out.attrs.update({name: told.energy_ev or 0.0 for name in ENERGY})
         out.attrs["far_field"] = told.far_field
@@ -114,6 +160,7 @@ def write_product(path: Path, told: Measured) -> Path:
         out.attrs["detector_object_distance_m"] = told.distance_m or 0.0
         out["probe_position_indexes"] = np.arange(len(where))
         out["probe_position_x_m"], out["probe_position_y_m"] = where[:, 0], where[:, 1]
+        # (coherent mode, incoherent mode, rows, columns) and (layer, rows, columns)
         out["probe"], out["object"] = told.probe[None], told.object[None]
         for name in ("probe", "object"):
             out[name].attrs.update({"pixel_width_m": told.pixel_m, "pixel_height_m": told.pixel_m})

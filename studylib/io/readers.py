@@ -1,4 +1,4 @@
-"""One way to open a measured scan, whatever its format: the content decides, never the name."""
+"""Open a measured scan of any known format. The content of the file decides on the format, never its name."""
 
 from __future__ import annotations
 
@@ -14,26 +14,32 @@ HDF5_READERS = (
     (cxi.is_cxi, cxi.read),
     (ptychodus.is_diffraction, ptychodus.read_diffraction),
 )
-"""What tells a layout of HDF5, and what reads it; the first that fits."""
+"""Pairs of functions: one says whether an HDF5 file has a layout, the other reads it. The first that fits is used."""
 HDF5 = b"\x89HDF\r\n\x1a\n"
+"""The first bytes of every HDF5 file."""
 FORMATS = "DATA-001 or fly64 NPZ, CXI, ptychodus product or diffraction HDF5, ptypy .ptyr, Zarr"
 
 
 def open_scan(path: str | Path, *more: str | Path) -> Measured:
-    """Read what a file tells of a measured scan; its patterns stay on disk until they are used.
+    """Read a measured scan from one or several files. Patterns stay on disk until they are used.
 
     Parameters
     ----------
     path
         A file, or the folder of a Zarr group.
     more
-        Other files of the same scan: they add what the first lacks (a product and its diffraction data, say).
+        Other files of the same scan, which add what the first one lacks; for example a ptychodus product and its
+        diffraction data.
+
+    Returns
+    -------
+    Measured
 
     Raises
     ------
     InputError
-        No such file, a format that is not known, a member that is not what its format says, or files of different
-        scans.
+        There is no such file, its format is not known, a member is not what the format prescribes, its library
+        crashes on it, or the files belong to different scans.
     """
     for file in map(Path, (path, *more)):
         if zarr_scan.is_zarr(file) or _starts_with(file, HDF5):
@@ -42,7 +48,22 @@ def open_scan(path: str | Path, *more: str | Path) -> Measured:
 
 
 def open_here(path: str | Path, *more: str | Path) -> Measured:
-    """Read as `open_scan` does, in this process alone: a library that crashes takes it along."""
+    """Read as `open_scan` does, but without the separate process: a library that crashes ends this process too.
+
+    Parameters
+    ----------
+    path, more
+        As for `open_scan`.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    InputError
+        As for `open_scan`, except for crashes.
+    """
     told = _guarded(Path(path))
     for other in more:
         told = told.completed(_guarded(Path(other)))
@@ -50,6 +71,7 @@ def open_here(path: str | Path, *more: str | Path) -> Measured:
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
+    """Return whether the first bytes of a file are the given ones; False for a folder and a missing file."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -57,7 +79,13 @@ def _starts_with(path: Path, magic: bytes) -> bool:
 
 
 def _guarded(path: Path) -> Measured:
-    """Read a file, and refuse one whose content is not what its format says, wherever that comes to light."""
+    """Read a file, and turn every error of a library into an InputError, wherever it occurs.
+
+    Raises
+    ------
+    InputError
+        The content of the file is not what its format prescribes.
+    """
     try:
         return _read(path)
     except StudyError:
@@ -68,10 +96,16 @@ def _guarded(path: Path) -> Measured:
 
 
 def _fitting(scan: Measured) -> Measured:
-    """Refuse what does not belong together."""
+    """Return the scan after a check that its arrays fit together and hold valid values.
+
+    Raises
+    ------
+    InputError
+        Positions, mask, background or probe do not fit the patterns, or an array fails its check.
+    """
     where = scan.positions if scan.positions is not None else scan.positions_m
     if scan.patterns is not None:
-        n, *frame = scan.patterns.shape
+        n, *frame = scan.patterns.shape  # positions; rows and columns of the detector
         if where is not None and len(where) != n:
             raise InputError(f"positions in {scan.name}", len(where), f"{n}, one a pattern", "give files of one scan")
         for name, image in (("mask", scan.mask), ("background", scan.background)):
@@ -91,11 +125,18 @@ def _fitting(scan: Measured) -> Measured:
 
 
 def _read(path: Path) -> Measured:
+    """Read one file by the reader of its format.
+
+    Raises
+    ------
+    InputError
+        There is no such file, no reader knows its format, or the reader rejects it.
+    """
     if zarr_scan.is_zarr(path):
         return zarr_scan.read(path)
     if not path.is_file():
         raise InputError("scan", path.name, f"a file: {FORMATS}", "check the path")
-    if _starts_with(path, b"PK"):
+    if _starts_with(path, b"PK"):  # a ZIP archive, as an NPZ is
         return npz_scan.read(path)
     if _starts_with(path, HDF5):
         with h5.opened(path) as opened:

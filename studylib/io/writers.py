@@ -1,4 +1,4 @@
-"""Writing a measured scan, or its reconstruction: the ending of the name decides the format."""
+"""Write a measured scan or its reconstruction. The ending of the file name decides the format."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ WRITERS: dict[str, Callable[[Path, Measured], Path]] = {
     ".cxi": cxi.write,
     ".h5": ptychodus.write_product,
 }
+"""Writer by ending of the file name: from the path and the scan to the path."""
 
 
 def write_scan(path: Path, scan: Measured) -> Path:
-    """Write what is known, whole or not at all: .npz (DATA-001), .cxi, or .h5 (a ptychodus product, no patterns).
+    """Write what is known of a scan, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write; .npz gives DATA-001, .cxi gives CXI, and .h5 a ptychodus product, which has no patterns.
+    scan
+        The scan or its reconstruction.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
     InputError
-        Another ending, a file that is there, or something that the format needs is not known.
+        The ending is not known, the file exists already, or the scan lacks something that the format needs.
     """
     write = WRITERS.get(path.suffix.lower())
     if write is None:
         raise InputError("name", path.name, "one that ends with " + ", ".join(WRITERS))
-    if path.exists():
+    if path.exists():  # measured data are never overwritten
         raise InputError("name", path.name, "one that is not there yet", "choose another name, or move it away")
     return write(path, scan)

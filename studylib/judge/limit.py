@@ -1,4 +1,4 @@
-"""What the photons of a scan allow, in the box and the numbers that arms are scored by. Reads the truth."""
+"""The limit that photons set, in the box and in the numbers by which arms are scored. It reads the truth."""
 
 from __future__ import annotations
 
@@ -14,37 +14,44 @@ from studylib.physics.limit import Information, Prior, Ridge, Spectrum
 from studylib.scan import Scan
 
 DRAWS = 2
-"""Draws of either error: the mean over a box of thousands of pixels varies by a percent or two between them."""
+"""Draws of each error. The mean over a box of thousands of pixels varies by one or two percent between draws."""
 RIDGE = 1e-3
-"""Precision of the ridge, as a share of the mean information of a pixel: next to no prior."""
+"""Precision of the ridge prior, as a fraction of the mean information of a pixel: almost no prior."""
 KNOWN = 1e-3
-"""Least power of an object's map, as a share of the variance that photons leave: below it, it is as good as known."""
+"""Smallest power of the object's maps, as a fraction of the variance that photons leave. Below it, the object is as
+good as known."""
 BLUR = 2.0
-"""Width over which the squares of the draws are averaged for the map, pixels."""
+"""Standard deviation, in pixels, of the Gaussian that averages the squared draws for the map."""
 MEAN_OF_NORMAL = float(np.sqrt(2 / np.pi))
-"""Mean of |x| of a normal variable of variance 1."""
+"""Mean of |x| for a normal variable x of variance 1. It turns a standard deviation into a mean absolute error."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Mean absolute errors that the photons of a scan leave, rad and units of the amplitude; None with a `reason`.
+    """Mean absolute errors that the photons of a scan leave.
+
+    Errors of the phase are in rad, those of the amplitude in its own units. Bounds are None where there is a `reason`.
 
     Attributes
     ----------
     photons_per_pixel
-        Mean number of photons that a pixel of the box sends.
+        Mean number of photons that leave a pixel of the box, all patterns together.
     phase_bound, amplitude_bound
-        Bound of Cramer and Rao: no estimator without bias does better. One with a prior may.
+        Cramer-Rao bound: no unbiased estimator does better. An estimator with a prior may.
     phase_diagonal
-        1 / sqrt(2 n) of each pixel's own n photons: what a probe reaches that is diverse enough.
+        Error if each pixel were alone with its n photons, standard deviation 1 / sqrt(2 n). A sufficiently diverse
+        probe reaches it.
     phase_wiener, amplitude_wiener
-        Best linear estimator, which knows the object's power spectrum and nothing else of it.
+        Error of the best linear estimator, which knows the power spectrum of the object and nothing else about it.
     frc50
-        Where the ring correlation of an unbiased image with the truth falls below 0.5, as a share of Nyquist.
+        Frequency, as a fraction of Nyquist, at which the ring correlation of an unbiased image with the truth falls
+        below 0.5; None if it does not fall.
     photons : (rows, columns) float32
-        Photons that each pixel of the box sends.
+        Photons that leave each pixel of the box, all patterns together.
     spread : (rows, columns) float32
         Standard deviation of the phase at the bound, rad, averaged over `BLUR` pixels; 1 / sqrt(2 n) with a `reason`.
+    reason
+        Why there is no limit; empty otherwise.
     """
 
     photons_per_pixel: float
@@ -66,7 +73,7 @@ class Limit:
 def limit_of(
     image: NDArray[np.complex64], phase: NDArray[np.float32], scan: Scan, seed: int, draws: int = DRAWS
 ) -> Limit:
-    """Return what a scan of an object allows.
+    """Return the limit of a scan of a known object.
 
     Parameters
     ----------
@@ -75,11 +82,15 @@ def limit_of(
     phase : (rows, columns) float32
         Its phase, rad, unwrapped.
     scan
-        Probe, positions, mask and background; its counts do not enter.
+        Probe, positions, mask and background; its counts are not used.
     seed
-        Of the draws.
+        Seed of the draws.
     draws
-        Of either error.
+        Number of draws of each of the two errors (bound and Wiener).
+
+    Returns
+    -------
+    `Limit`. Where the object is opaque or the solution does not converge, it has a `reason` in place of bounds
     """
     box = scores.region_of(scan)[1].box.slices
     found = Information(image, scan)
@@ -89,15 +100,19 @@ def limit_of(
         "photons_per_pixel": n, "phase_diagonal": MEAN_OF_NORMAL * float(diagonal.mean()),
         "photons": light.astype(np.float32), "spread": diagonal.astype(np.float32),
     }  # fmt: skip
+    # log O has no value where the object is 0.
     if not np.abs(image[box]).all():
         return Limit(**known, reason="the object is opaque somewhere: no photon tells of its phase there")
+    # z = a + i phi, with O = exp(z): the maps in which `physics.limit` works.
     z = np.log(np.maximum(np.abs(image), np.finfo(np.float32).tiny)) + 1j * phase
     try:
+        # A pixel has about 2 n of information on each of its two maps.
         bound = _errors(found, Ridge(2 * n * RIDGE), box, seed, draws)
         wiener = _errors(found, _spectrum(z, box, n), box, seed, draws)
     except StageError as error:
         return Limit(**known, reason=str(error.args[0]))
     amplitude = np.abs(image[box])
+    # A draw of the bound, added to the truth, is an unbiased image.
     crossings = [metrics.frc(phase[box] + draw.imag, phase[box]).crossing(0.5) for draw in bound]
     falls = [c for c in crossings if c is not None]
     known["spread"] = np.sqrt(gaussian_filter((bound.imag**2).mean(axis=0), BLUR)).astype(np.float32)
@@ -110,7 +125,17 @@ def limit_of(
 
 
 def _spectrum(z: NDArray[np.complex128], box: tuple[slice, slice], n: float) -> Spectrum:
-    """Return the object's power, none less than what photons tell for certain."""
+    """Return the power spectrum of the object, with a floor at a small fraction of the variance that photons leave.
+
+    Parameters
+    ----------
+    z : (rows, columns) complex128
+        log of the modulus, plus i times the phase.
+    box
+        Where the spectrum is taken from.
+    n
+        Mean photons per pixel.
+    """
     found, least = Spectrum.of(z, box, z.shape), KNOWN / (2 * n)
     return Spectrum(np.maximum(found.amplitude, least), np.maximum(found.phase, least))
 
@@ -118,13 +143,32 @@ def _spectrum(z: NDArray[np.complex128], box: tuple[slice, slice], n: float) -> 
 def _errors(
     found: Information, prior: Prior, box: tuple[slice, slice], seed: int, draws: int
 ) -> NDArray[np.complex128]:
-    """Return draws in the gauge of a score, (draws, rows, columns): scale, global phase and its ramp are free."""
+    """Return draws of the error in the gauge of a score: without mean log modulus, mean phase and phase ramp.
+
+    Parameters
+    ----------
+    found
+        Fisher information of the scan.
+    prior
+        Ridge for the Cramer-Rao bound, spectrum for Wiener's estimator.
+    box
+        Where images are scored.
+    seed, draws
+        Seed and number of the draws.
+
+    Returns
+    -------
+    (draws, rows, columns) complex128; the relative error of the modulus, plus i times the error of the phase in rad
+    """
+    # Bound and Wiener use the same seeds and so see the same photon noise.
     errors = [found.error(prior, np.random.default_rng([seed, k]))[box] for k in range(draws)]
+    # (draw, row, column)
     return np.array([e.real - e.real.mean() + 1j * _without_plane(e.imag) for e in errors])
 
 
 def _without_plane(part: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a map without its mean and its slopes along rows and columns."""
+    """Return a map without its mean and its slopes along rows and columns, (rows, columns) float64."""
+    # The two slopes are orthogonal on a rectangle, so they can be removed one after the other.
     for axis in (0, 1):
         x = np.arange(part.shape[axis]) - (part.shape[axis] - 1) / 2
         along = np.expand_dims(x, 1 - axis)

@@ -1,7 +1,7 @@
-"""From what photons allow and what arms reached beside it: dose, step and arm for a wanted image. Numbers only.
+"""The dose, step and arm that a wanted image needs, from the limit of the photons and from how far arms missed it.
 
-What an arm will reach in an experiment is taken as what the photons of that experiment allow times the factor by which
-the arm missed it where it was measured, at as many photons per pixel and the same overlap.
+The expected result of an arm in a planned experiment is the limit that its photons set, times the factor by which the
+arm missed the limit in a measured study, at the same number of photons per pixel and the same overlap. Numbers only.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from studylib.errors import InputError
 from studylib.judge.target import FIGURES, LIMITS, Allowed, Target
 
 GRID = 400
-"""Doses that are looked at between the least and the largest, evenly on a logarithmic scale."""
+"""Number of doses that are tried between the smallest and the largest, evenly spaced on a logarithmic scale."""
 SLACK = 1.05
-"""Factor by which photons per pixel may lie outside the measured ones and still count as measured."""
+"""Factor by which photons per pixel may lie outside the measured range and still count as measured."""
 
 
 @dataclass(frozen=True)
 class Reached:
-    """How an arm did in one view.
+    """Results of an arm in one view, relative to the limit.
 
     Attributes
     ----------
     photons : (doses,)
-        Photons that a pixel sends, rising.
+        Photons that leave an object pixel, all patterns together, rising.
     factors : (doses,)
-        The arm's figure over what the photons allow, geometric mean over replicates.
+        Figure of the arm divided by the figure that the photons allow, geometric mean over replicates.
     seconds : (doses,)
-        Training and reconstruction, for one position.
+        Time of training and reconstruction for one position, s.
     """
 
     photons: tuple[float, ...]
@@ -43,15 +43,37 @@ class Reached:
     seconds: tuple[float, ...]
 
     def factor(self, photons: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the factor at some photons per pixel; outside the measured ones that of the nearest."""
+        """Return the factor at some numbers of photons per pixel, interpolated on logarithmic scales.
+
+        Parameters
+        ----------
+        photons : (doses,) float64
+            Photons per object pixel.
+
+        Returns
+        -------
+        (doses,) float64; outside the measured range the factor of the nearest measured value
+        """
         return np.exp(np.interp(np.log(photons), np.log(self.photons), np.log(self.factors)))
 
     def seconds_at(self, photons: float) -> float:
-        """Return the seconds of one position."""
+        """Return the time of training and reconstruction for one position, s, at a number of photons per pixel."""
         return float(np.interp(math.log(photons), np.log(self.photons), self.seconds))
 
     def beyond(self, photons: float) -> str:
-        """Return in words that some photons per pixel lie outside the measured ones, or nothing."""
+        """Return a warning if a number of photons per pixel lies outside the measured range.
+
+        The range is widened by the factor `SLACK` at both ends.
+
+        Parameters
+        ----------
+        photons
+            Photons per object pixel.
+
+        Returns
+        -------
+        The warning in words; empty inside the range
+        """
         low, high = self.photons[0], self.photons[-1]
         if low / SLACK <= photons <= high * SLACK:
             return ""
@@ -65,13 +87,13 @@ class Geometry:
     Attributes
     ----------
     step
-        Mean distance of neighbours, object pixels.
+        Mean distance between neighbouring positions, object pixels.
     positions
-        Of the whole field.
+        Number of positions of the whole field.
     pixels, measured_pixels
-        Detector pixels of a pattern, here and where the seconds were measured.
+        Detector pixels of a pattern, in the planned experiment and in the study whose times are used.
     share
-        Of the photons that fall on the object, what the detector counts.
+        Fraction of the photons on the object that the detector counts.
     """
 
     step: float
@@ -83,20 +105,27 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Option:
-    """One way to get what is wanted.
+    """One way to reach the wanted image.
 
     Attributes
     ----------
+    view, arm
+        Names of the view and of the arm.
+    step
+        Mean distance between neighbouring positions, object pixels.
+    positions
+        Number of positions of the whole field.
     dose
-        Photons per pattern; None where no dose does.
+        Photons per pattern; None if no dose is enough.
     photons
-        Photons per pixel.
+        Photons per object pixel, all patterns together.
     expected
-        The quantity wanted, at that dose; at the largest dose where none does; None where photons tell of nothing.
+        Expected value of the wanted quantity at that dose; at the largest dose if no dose is enough; None if the
+        photons determine nothing.
     exposure, measuring
-        Seconds of one position, and of the whole field with the overhead; None without a flux.
+        Time of one exposure, and of the whole field with the overhead, s; None without a flux.
     seconds
-        Of computing, about.
+        Approximate computing time, s.
     beyond
         What is extrapolated, in words.
     """
@@ -115,21 +144,25 @@ class Option:
 
 
 def reached(response: Mapping[str, Any], target: Target, like: tuple[str, str]) -> dict[tuple[str, str], Reached]:
-    """Return how every arm did beside what the photons allow, by arm and view.
+    """Return how far every arm missed the limit of the photons, by arm and view.
 
     Parameters
     ----------
     response
-        response.json of a study.
+        Content of response.json of a study.
     target
-        Whose figures are compared.
+        Wanted quantity, whose figures are compared.
     like
-        Names of the object and the probe whose conditions are taken.
+        Names of the object and the probe whose conditions are used.
+
+    Returns
+    -------
+    `Reached` by (arm, view)
 
     Raises
     ------
     InputError
-        It holds no limits, or not that object and probe.
+        The response holds no limits, or no conditions with that object and probe.
     """
     limits = {where_of(x): x for x in response.get("limits", []) if x[LIMITS[target.quantity]]}
     if not limits:
@@ -143,18 +176,27 @@ def reached(response: Mapping[str, Any], target: Target, like: tuple[str, str]) 
         limit, figure = limits.get(where_of(row)), row[FIGURES[target.quantity]]
         if (row["sample"], row["probe"]) != like or row["status"] != "ok" or not limit or not figure:
             continue
+        # Both as the wanted quantity: for a resolution the factor is one of lengths and not of frequencies.
         factor = target.of(figure) / target.of(limit[LIMITS[target.quantity]])
         seconds = row["seconds"] / row["positions"]
+        # Seconds per position, so that they scale to a field of another size.
         told[row["arm"], row["view"]][row["dose"]].append((limit["photons_per_pixel"], factor, seconds))
     return {key: _over_replicates(by_dose) for key, by_dose in told.items()}
 
 
 def where_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the condition and the replicate of a row or a limit."""
+    """Return sample, probe, view, dose and replicate of a row or of a limit."""
     return row["sample"], row["probe"], row["view"], row["dose"], row["replicate"]
 
 
 def _over_replicates(by_dose: Mapping[int, Sequence[tuple[float, float, float]]]) -> Reached:
+    """Average over replicates: the geometric mean of the factors, the arithmetic mean of photons and seconds.
+
+    Parameters
+    ----------
+    by_dose
+        For each dose one (photons per pixel, factor, seconds per position) for each replicate.
+    """
     columns = [zip(*by_dose[dose], strict=True) for dose in sorted(by_dose)]
     means = [(np.mean(n), np.exp(np.mean(np.log(f))), np.mean(s)) for n, f, s in columns]
     return Reached(*(tuple(map(float, column)) for column in zip(*means, strict=True)))
@@ -163,8 +205,28 @@ def _over_replicates(by_dose: Mapping[int, Sequence[tuple[float, float, float]]]
 def expected(
     allowed: Sequence[Allowed], found: Reached, target: Target, doses: NDArray[np.float64] | float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return photons per pixel and the quantity wanted at some doses, as an arm is expected to have it."""
+    """Return photons per pixel and the expected value of the wanted quantity at some doses.
+
+    Parameters
+    ----------
+    allowed
+        Limits at several doses, doses rising.
+    found
+        Results of the arm in the view.
+    target
+        Wanted quantity.
+    doses : (doses,) or a number
+        Photons per pattern.
+
+    Returns
+    -------
+    photons : (doses,) float64
+        Photons per object pixel.
+    values : (doses,) float64
+        Expected value for this arm, interpolated on logarithmic scales.
+    """
     known = [(a.dose, a.photons_per_pixel, told) for a in allowed if (told := target.allowed(a))]
+    # Rows of `known`: one for each dose. Doses where photons determine nothing are left out.
     at, light, best = np.log(known).T
     photons = np.exp(np.interp(np.log(doses), at, light))
     return photons, np.exp(np.interp(np.log(doses), at, best)) * found.factor(photons)
@@ -178,32 +240,33 @@ def options(
     flux: float | None = None,
     overhead: float = 0.0,
 ) -> list[Option]:
-    """Return for every view and arm the least dose from which on the wanted image is expected.
+    """Return for every view and arm the smallest dose from which on the wanted image is expected.
 
     Parameters
     ----------
     allowed
-        By view, doses rising.
+        Limits by view, doses rising.
     found
-        By arm and view.
+        Results by arm and view.
     target
         What is wanted.
     geometry
-        By view.
+        Scan by view.
     flux
-        Photons per second on the object; None: times of the measurement are left out.
+        Photons per second on the object; without it there are no times of the measurement.
     overhead
-        Seconds of each position beside its exposure.
+        Time for each position beside its exposure, s.
 
     Returns
     -------
-    The least photons first, those that do not get there last
+    Options in the order of their photons, smallest first; options that do not reach the wanted image come last
     """
     made = [
         _option(arm, view, allowed[view], reach, target, geometry[view], flux, overhead)
         for (arm, view), reach in found.items()
         if view in allowed
     ]
+    # Options without photons do not reach the goal; among them the one that comes nearest is first.
     return sorted(made, key=lambda o: (o.photons is None, o.photons or 0.0, o.expected or math.inf))
 
 
@@ -211,6 +274,17 @@ def _option(
     arm: str, view: str, allowed: Sequence[Allowed], found: Reached, target: Target, where: Geometry,
     flux: float | None, overhead: float,
 ) -> Option:  # fmt: skip
+    """Return the option of one arm in one view; parameters as for `options`.
+
+    Parameters
+    ----------
+    allowed
+        Limits of the view, doses rising.
+    found
+        Results of the arm in the view.
+    where
+        Scan of the view.
+    """
     allowed = [a for a in allowed if target.allowed(a)]
     if not allowed:
         return Option(view, arm, where.step, where.positions, None, None, None, beyond="photons tell of nothing")
@@ -219,14 +293,17 @@ def _option(
     if values[-1] > target.value:
         words = f"not reached by {doses[-1]:,.0f} photons per pattern"
         return Option(view, arm, where.step, where.positions, None, None, float(values[-1]), beyond=words)
+    # The expected value need not fall steadily with the dose: what counts is the last dose that is not enough.
     above = np.flatnonzero(values > target.value)
     dose, less = float(doses[0]), "the least dose that was looked at: less may do"
     if len(above):
         pair = slice(above[-1], above[-1] + 2)
-        # From the largest dose at which it is not reached to the next, which reaches it.
+        # Interpolate between the largest dose that is not enough and the next one. `np.interp` needs rising abscissae,
+        # and the values fall with the dose: hence the minus signs.
         dose = math.exp(np.interp(-math.log(target.value), -np.log(values[pair]), np.log(doses[pair])))
         less = ""
     photons, value = (float(x) for x in expected(allowed, found, target, dose))
+    # The dose counts detected photons, the flux those on the object.
     exposure = None if flux is None else dose / where.share / flux
     measuring = None if exposure is None else where.positions * (exposure + overhead)
     seconds = found.seconds_at(photons) * where.positions * where.pixels / where.measured_pixels
@@ -237,9 +314,18 @@ def _option(
 
 
 def best(options: Sequence[Option]) -> tuple[Option, ...]:
-    """Return the option of the least light and, where there is a flux, the one that is measured soonest; () of none.
+    """Return the best options: that with the fewest photons and, with a flux, that which is measured soonest.
 
-    Where two of a view need the same within `SLACK`, the one that is computed sooner.
+    Among options whose cost is the same within the factor `SLACK`, the one with the shortest computing time is taken.
+
+    Parameters
+    ----------
+    options
+        Options to choose from.
+
+    Returns
+    -------
+    One or two options; empty if none reaches the wanted image
     """
     light = [(o.photons, o.seconds, o) for o in options if o.photons is not None and o.seconds is not None]
     time = [(o.measuring, o.seconds, o) for o in options if o.measuring is not None and o.seconds is not None]
@@ -247,6 +333,12 @@ def best(options: Sequence[Option]) -> tuple[Option, ...]:
 
 
 def _sooner(ways: Sequence[tuple[float, float, Option]]) -> Option:
-    """Return of the options that cost the least, within `SLACK`, the one that is computed soonest."""
+    """Return the option with the shortest computing time among those of the lowest cost, within the factor `SLACK`.
+
+    Parameters
+    ----------
+    ways
+        For each option its cost, its computing time in s, and the option.
+    """
     least = min(cost for cost, _, _ in ways)
     return min((way for way in ways if way[0] <= least * SLACK), key=lambda way: way[1])[2]

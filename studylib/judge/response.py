@@ -1,4 +1,4 @@
-"""What the scores of many conditions say: the dose that is needed, what overlap is worth, who wins. Numbers only."""
+"""What the scores of many conditions say: the needed dose, the worth of overlap, and the best arm. Numbers only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+"""Confidence level of the intervals."""
 TIE = 0.005
-"""Difference of MS-SSIM below which two arms tie where one replicate gives no interval: about what a second training
-or other photons change."""
+"""Difference of MS-SSIM below which two arms tie where a single replicate gives no interval. It is about the change
+that a second training or other photons make."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class Spread:
     Attributes
     ----------
     mean
+        Mean of the values.
     low, high
-        Ends of its Student t interval at 95 %; None of a single replicate.
+        Ends of its Student t interval at 95 %; None for a single replicate.
     number
-        Of replicates.
+        Number of replicates.
     """
 
     mean: float
@@ -35,7 +37,17 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and t interval of the values of independent replicates; of paired differences the paired interval."""
+    """Return mean and Student t interval of the values of independent replicates.
+
+    Parameters
+    ----------
+    values
+        One value for each replicate. Paired differences give the paired interval.
+
+    Returns
+    -------
+    `Spread`; without an interval for a single value
+    """
     mean = float(np.mean(values))
     if len(values) < 2:
         return Spread(mean, None, None, len(values))
@@ -45,20 +57,20 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def needed(x: Sequence[float], scores: Sequence[float], level: float) -> float | None:
-    """Return the first x at which the score reaches a level, between two measured ones on a logarithmic scale of x.
+    """Return the first x at which the score reaches a level, interpolated on a logarithmic scale of x.
 
     Parameters
     ----------
     x
         Doses or fluences, rising.
     scores
-        At each of them.
+        Score at each of them.
     level
-        That is wanted.
+        Wanted score.
 
     Returns
     -------
-    None where the level is not crossed between the first and the last x: what lies outside is not guessed
+    x; None if the level is not crossed between the first and the last x, since nothing is extrapolated
     """
     for (x0, s0), (x1, s1) in zip(zip(x, scores, strict=True), list(zip(x, scores, strict=True))[1:], strict=False):
         if s0 < level <= s1:
@@ -68,24 +80,38 @@ def needed(x: Sequence[float], scores: Sequence[float], level: float) -> float |
 
 
 def at(x: Sequence[float], scores: Sequence[float], wanted: float) -> float | None:
-    """Return the score at a fluence between measured ones, linear in its logarithm; None outside."""
+    """Return the score at a fluence between measured ones, interpolated on a logarithmic scale of the fluence.
+
+    Parameters
+    ----------
+    x
+        Fluences, rising.
+    scores
+        Score at each of them.
+    wanted
+        Fluence.
+
+    Returns
+    -------
+    Score; None outside the measured range or with fewer than two fluences
+    """
     if len(x) < 2 or not min(x) <= wanted <= max(x):
         return None
     return float(np.interp(math.log(wanted), np.log(x), scores))
 
 
 def winners(scores: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
-    """Return the best arm and those that tie with it.
+    """Return the best arm and the arms that tie with it.
 
     Parameters
     ----------
     scores
-        By arm, of the same replicates in the same order; more is better.
+        By arm, one score for each replicate, in the same order; higher is better.
 
     Returns
     -------
-    Best first. An arm ties when the paired t interval of its difference to the best holds zero; of one replicate,
-    when it is less than `TIE` behind.
+    Names, best first. An arm ties if the paired t interval of the difference between the best and it contains zero;
+    with one replicate, if it is less than `TIE` behind
     """
     if not scores:
         return ()
@@ -95,6 +121,7 @@ def winners(scores: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
     for name in sorted(means, key=lambda name: -means[name]):
         if name == best:
             continue
+        # Replicates share object and photons between arms, so that differences are paired.
         gap = spread([a - b for a, b in zip(scores[best], scores[name], strict=True)])
         if (gap.mean < TIE) if gap.low is None else gap.low <= 0:
             ties.append(name)

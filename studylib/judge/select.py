@@ -1,7 +1,7 @@
-"""Options chosen by counts, never by truth.
+"""Choice of options by counts, never by the truth.
 
-The counts are split into three independent shares: every candidate is fitted to the first, the likelihood of the second
-chooses among them, and the likelihood of the third says how well the chosen one does.
+The counts are split into three independent shares. Every candidate is fitted to the first share. The likelihood of the
+second share chooses among the candidates. The likelihood of the third share tells how good the chosen one is.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from studylib.physics.split import share_of, split_counts
 from studylib.scan import Scan
 
 SHARES = (0.8, 0.1, 0.1)
-"""To fit, to choose and to judge."""
+"""Shares of the counts to fit, to choose and to judge."""
 
 Run = Callable[[dict[str, Any], Scan], NDArray[np.complex64]]
-"""From settings and a scan to an image."""
+"""Function from settings and a scan to an image, (rows, columns) complex64."""
 Propose = Callable[[dict[str, Any] | None], list[dict[str, Any]]]
-"""From the best settings so far, None at first, to the candidates of the next round; none left: an empty list."""
+"""Function from the best settings so far, None at first, to the candidates of the next round; an empty list ends the
+search."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,16 @@ class Tried:
     Attributes
     ----------
     settings
-        What was tried.
+        Settings that were tried.
     loss
         Plain Poisson loss of the share that chooses, nats per pattern.
     standard_error
-        Of the difference to the best candidate, from the spread over patterns; 0 for the best itself.
+        Standard error of the difference in loss to the best candidate, from the spread over patterns; 0 for the best
+        candidate itself.
     seconds
-        Wall time.
+        Wall time of the fit and of its loss, s.
     image : (rows, columns) complex64
-        What came out.
+        Result of the fit.
     """
 
     settings: dict[str, Any]
@@ -54,7 +56,17 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """The outcome: the settings chosen, all that was tried, and the loss of the share that judges, nats per pattern."""
+    """The outcome of a choice.
+
+    Attributes
+    ----------
+    settings
+        Settings that were chosen.
+    tried
+        All candidates.
+    judged
+        Plain Poisson loss of the share that judges, nats per pattern.
+    """
 
     settings: dict[str, Any]
     tried: tuple[Tried, ...]
@@ -67,19 +79,23 @@ def choose(propose: Propose, run: Run, scan: Scan, seed: int) -> Choice:
     Parameters
     ----------
     propose
-        Gives the candidates, round by round.
+        Function that gives the candidates of a round.
     run
-        Fits a scan with settings.
+        Function that fits a scan with given settings.
     scan
-        All counts.
+        Scan with all its counts.
     seed
-        Of the split.
+        Seed of the split.
+
+    Returns
+    -------
+    `Choice`
     """
     fit, choosing, judging = split_counts(scan.counts.astype(np.int64), SHARES, np.random.default_rng(seed))
     part = share_of(scan, fit, SHARES[0], choosing, SHARES[1])
     found: list[tuple[dict[str, Any], NDArray[np.float64], float, NDArray[np.complex64]]] = []
     best: dict[str, Any] | None = None
-    # A round may propose again what was tried; the search ends when it proposes nothing new.
+    # A round may propose settings that were tried before. The search ends when it proposes nothing new.
     while new := [s for s in propose(best) if s not in [f[0] for f in found]]:
         for settings in new:
             start = time.perf_counter()
@@ -87,10 +103,12 @@ def choose(propose: Propose, run: Run, scan: Scan, seed: int) -> Choice:
             found.append((settings, pattern_losses(image, part), time.perf_counter() - start, image))
         best = min(found, key=lambda f: f[1].mean())[0]
     least = min((f[1] for f in found), key=lambda losses: losses.mean())
+    # Differences of losses pattern by pattern: candidates share the photons, so most of the noise cancels.
     tried = tuple(
         Tried(s, float(loss.mean()), float((loss - least).std(ddof=1) / np.sqrt(len(loss))), seconds, image)
         for s, loss, seconds, image in found
     )
     chosen = min(tried, key=lambda t: t.loss)
+    # `held_share` is relative to the counts of `part`, which hold the first share only.
     judge = replace(part, held=judging.astype(np.uint32), held_share=SHARES[2] / SHARES[0])
     return Choice(chosen.settings, tried, float(pattern_losses(chosen.image, judge).mean()))

@@ -1,4 +1,4 @@
-"""What an experiment is planned for: an error of the phase, or a resolution; and what photons allow of it."""
+"""The goal of a planned experiment, an error of the phase or a resolution, and what photons allow of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from studylib.errors import InputError
 
 LIMITS = {"mae": "phase_wiener", "resolution": "frc50"}
+"""By wanted quantity: name of the figure in a limit."""
 FIGURES = {"mae": "phase_mae", "resolution": "phase_frc50"}
-"""By what is wanted: the figure of the limit, and that of an arm."""
+"""By wanted quantity: name of the figure of an arm."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the photons of an experiment allow at one dose, photons per pattern."""
+    """The limit that photons set to an experiment at one dose.
+
+    Attributes
+    ----------
+    dose
+        Photons per pattern.
+    photons_per_pixel
+        Photons that leave an object pixel, all patterns together.
+    phase_wiener
+        Mean absolute error of the phase of the best linear estimator, rad.
+    frc50
+        Frequency at which the ring correlation of an unbiased image falls to 0.5, as a fraction of Nyquist; None where
+        the limit has none.
+    """
 
     dose: float
     photons_per_pixel: float
@@ -24,20 +38,20 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of the phase.
+    """The goal for the phase.
 
     Attributes
     ----------
     quantity
-        mae: mean absolute error, rad. resolution: half a period, object pixels, at which the ring correlation with the
-        truth falls to 0.5.
+        mae: mean absolute error, rad. resolution: half a period, in object pixels, at which the ring correlation with
+        the truth falls to 0.5.
     value
-        The largest that will do.
+        The largest acceptable value.
 
     Raises
     ------
     InputError
-        It is no such value.
+        The value is outside the range that the quantity can have.
     """
 
     quantity: str
@@ -51,27 +65,43 @@ class Target:
             raise InputError(self.quantity, self.value, words, f"give --{self.quantity} {max(2 * low, 0.1):g}")
 
     def of(self, figure: float) -> float:
-        """Return the quantity from a figure of a table: a share of Nyquist is a resolution of 1 over it."""
+        """Return the quantity from a figure of a table.
+
+        Parameters
+        ----------
+        figure
+            Error in rad, or a frequency as a fraction of Nyquist, whose reciprocal is the half period in pixels.
+        """
         return figure if self.quantity == "mae" else 1 / figure
 
     def allowed(self, limit: Allowed) -> float | None:
-        """Return the quantity that photons allow; None where they tell of nothing."""
+        """Return the best value of the quantity that photons allow.
+
+        Parameters
+        ----------
+        limit
+            Limit at one dose.
+
+        Returns
+        -------
+        rad or object pixels; None where the photons determine nothing
+        """
         figure = getattr(limit, LIMITS[self.quantity])
         return self.of(figure) if figure else None
 
     @property
     def words(self) -> str:
-        """Return what is wanted, in words."""
+        """The goal, in words."""
         if self.quantity == "mae":
             return f"a mean absolute error of the phase of {self.value:g} rad"
         return f"a resolution of {self.value:g} px (half a period, ring correlation 0.5)"
 
     @property
     def axis(self) -> str:
-        """Return the label of an axis."""
+        """Label of an axis with the expected value."""
         return "expected phase MAE [rad]" if self.quantity == "mae" else "expected half period [px], FRC 0.5"
 
     @property
     def limit_words(self) -> str:
-        """Return what the limit is."""
+        """Name of the estimator that sets the limit."""
         return "best linear estimator (Wiener)" if self.quantity == "mae" else "best unbiased estimator"

@@ -1,10 +1,11 @@
-"""The error of an image, pixel by pixel, without truth: from two images of half the counts each. Arrays only.
+"""The error of an image, pixel by pixel and without the truth, from two images of half of the counts each.
 
-The counts are divided in two at random; the halves are independent. An image of all of them has, where the solver is
-near enough linear, the variance of half the difference of the two: that is the noise. A prior that is weighted by the
-root of the fluence, as MAP's is, pulls the image by an amount that falls as the root of the counts: an image of half
-the counts is displaced by sqrt(2) times as much, so that the mean of the two halves lies sqrt(2) - 1 times the bias
-away from the image of all. Both are squared, added, and averaged over neighbours.
+The counts are divided in two at random, so that the halves are independent. If the solver is nearly linear, an image of
+all counts has the variance of half the difference of the two half images: that is the noise. A prior whose weight grows
+as the square root of the fluence, as that of MAP, displaces the image by an amount that falls as the square root of the
+counts. An image of half the counts is therefore displaced by sqrt(2) times as much, and the mean of the two half images
+lies sqrt(2) - 1 times the bias away from the image of all counts. Noise and bias are squared, added, and averaged over
+neighbouring pixels.
 
 References
 ----------
@@ -24,9 +25,10 @@ from scipy.ndimage import gaussian_filter
 from studylib.judge.register import apply_gauge, fit_gauge
 
 BLUR = 1.5
-"""Width over which squares are averaged, pixels: one division is one draw of each pixel's noise."""
+"""Standard deviation, in pixels, of the Gaussian that averages the squares, because one division is one draw of the
+noise of each pixel."""
 BIAS = 1 / (np.sqrt(2) - 1)
-"""The bias of an image of all counts, in units of its distance from the mean of the two halves."""
+"""Bias of an image of all counts, in units of its distance from the mean of the two half images."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class ErrorMap:
 
     Attributes
     ----------
-    phase, amplitude : (rows, columns) float32
-        Rad, and units of the image's amplitude.
+    phase : (rows, columns) float32
+        Rad.
+    amplitude : (rows, columns) float32
+        In units of the image's amplitude.
     """
 
     phase: NDArray[np.float32]
@@ -51,14 +55,26 @@ def error_map(
     Parameters
     ----------
     image : (rows, columns) complex64
-        Of all counts.
+        Image of all counts.
     halves
-        Two images of the same, each of one half of the counts, by the same solver with the same settings.
+        Two images of the same object, (rows, columns) complex64, each of one half of the counts, by the same solver
+        with the same settings.
     light : (rows, columns) float64
-        Weight of the pixels in the fit of the gauge, which is free and no error.
+        Weight of the pixels in the fit of the gauge. The gauge is free, so its difference is no error.
+
+    Returns
+    -------
+    `ErrorMap`
+
+    Raises
+    ------
+    StageError
+        A half image is zero everywhere.
     """
+    # The gauge of each half is fitted to the image of all counts; left in, it would count as an error.
     one, other = (apply_gauge(half, fit_gauge(half, image, light)) for half in halves)
     mean = (one + other) / 2
+    # Noise and bias as pairs (phase, amplitude) of maps, (row, column)
     apart = np.angle(one * np.conj(other)) / 2, (np.abs(one) - np.abs(other)) / 2
     away = np.angle(mean * np.conj(image)), np.abs(mean) - np.abs(image)
     phase, amplitude = (
@@ -74,35 +90,45 @@ def errors(
     phase: NDArray[np.float32],
     light: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what is wrong with an image once its gauge is that of the truth: phase, rad, and amplitude.
+    """Return the true errors of an image after scale, global phase and phase ramp were fitted to the truth.
 
     Parameters
     ----------
     image, truth : (rows, columns) complex64
     phase : (rows, columns) float32
         True phase, rad.
-    light
+    light : (rows, columns) float64
         As for `error_map`.
+
+    Returns
+    -------
+    phase, amplitude : (rows, columns) float64
+        Errors with their sign, in rad and in units of the amplitude.
+
+    Raises
+    ------
+    StageError
+        The image is zero everywhere.
     """
     turned = apply_gauge(image, fit_gauge(image, truth, light))
     return np.angle(turned * np.exp(-1j * phase)), np.abs(turned) - np.abs(truth)
 
 
 def coverage(wrong: tuple[NDArray[np.float64], NDArray[np.float64]], found: ErrorMap) -> dict[str, dict[str, float]]:
-    """Return, by channel, the share of pixels whose truth lies within one and two estimated errors.
+    """Return, by channel, the fraction of pixels whose true error is below one and below two estimated errors.
 
-    Of normal errors that are told right it is 0.683 and 0.954.
+    For normal errors that are estimated correctly these fractions are 0.683 and 0.954.
 
     Parameters
     ----------
     wrong
-        Of `errors`.
+        True errors of phase and amplitude, as `errors` returns them.
     found
-        Of the same image.
+        Estimated errors of the same image.
 
     Returns
     -------
-    within_one, within_two, and error, the mean absolute error, by channel
+    By channel: within_one, within_two, and error, the mean absolute error
     """
     return {
         channel: {

@@ -1,1 +1,1 @@
-"""The two networks: one Keras 3 definition for torch and TensorFlow."""
+"""Learned reconstruction: PtychoPINN and the Baseline on Keras 3 (torch or TensorFlow), and Unrolled on torch."""

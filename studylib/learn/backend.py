@@ -14,10 +14,15 @@ from studylib.errors import InputError
 def use_backend(name: str) -> None:
     """Set the framework that Keras computes with.
 
+    Parameters
+    ----------
+    name
+        torch or tensorflow.
+
     Raises
     ------
     InputError
-        Unknown, or Keras already runs on the other one: that cannot be changed within a process.
+        The name is unknown, or Keras already runs on the other framework: a process cannot change it.
     """
     name = check_backend(name)
     if "keras" in sys.modules:
@@ -25,14 +30,21 @@ def use_backend(name: str) -> None:
         if running != name:
             raise InputError("backend", name, f"{running}, on which Keras already runs", "restart the kernel")
     os.environ["KERAS_BACKEND"] = name
+    # TensorFlow then prints errors only.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def seed_all(seed: int) -> None:
     """Seed Python, NumPy and the framework beneath Keras.
 
-    On torch, Keras finds no TensorFlow here and from then on: it would import it wherever it is installed, only
-    to seed it and to know its types, which costs each training five seconds and half a gigabyte (docs/speed.md).
+    On torch, TensorFlow is hidden from Keras during this call, and Keras takes it for absent from then on. Otherwise
+    Keras would import it wherever it is installed, only to seed it and to know its types. That costs each training five
+    seconds and half a gigabyte (docs/speed.md).
+
+    Parameters
+    ----------
+    seed
+        One seed for all three.
     """
     import keras
 
@@ -42,10 +54,11 @@ def seed_all(seed: int) -> None:
 
 @contextmanager
 def _hidden(module: str) -> Iterator[None]:
-    """Let ``import module`` fail, unless it has been imported already."""
+    """Make ``import module`` fail within the block, unless the module has been imported already."""
     if module in sys.modules:
         yield
         return
+    # Python raises ImportError for a module whose entry is None.
     sys.modules[module] = None  # type: ignore[assignment]
     try:
         yield
@@ -54,7 +67,17 @@ def _hidden(module: str) -> Iterator[None]:
 
 
 def precision(mixed: bool) -> str:
-    """Return the Keras dtype policy: mixed_bfloat16 where the processor computes in it."""
+    """Return the Keras dtype policy: mixed_bfloat16 where the GPU, or else the processor, computes in it.
+
+    Parameters
+    ----------
+    mixed
+        Whether mixed precision is wanted; float32 otherwise.
+
+    Returns
+    -------
+    Name of the dtype policy
+    """
     if not mixed:
         return "float32"
     import torch
@@ -64,7 +87,9 @@ def precision(mixed: bool) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
+    """Return whether the processor computes in bfloat16."""
     import torch
 
+    # The function is private to torch, so another version of torch may not have it.
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe is not None and probe())

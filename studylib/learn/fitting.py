@@ -1,4 +1,4 @@
-"""One schedule, one clipping and one way to choose the checkpoint, for either network."""
+"""Fitting of either network: one schedule, one clipping of gradients and one way to choose the checkpoint."""
 
 from __future__ import annotations
 
@@ -17,10 +17,23 @@ from studylib.learn.batches import Batch, Stream
 from studylib.reconstruction import Trained, peak_memory_mib
 
 ATTEMPTS = 2
+"""Largest number of trainings, each with a seed of its own."""
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Progress bar, history, and the weights of the best held-out loss."""
+    """Keep the history and the weights of the best held-out loss, and show progress.
+
+    Parameters
+    ----------
+    network
+        Network whose weights are kept; the trained model may hold more layers.
+    settings
+        Its number of steps is the length of the progress bar.
+    name
+        Name of the arm, for the progress bar.
+    attempt
+        Number of the training, 1 or 2, for the history.
+    """
 
     def __init__(self, network: keras.Model, settings: TrainingSettings, name: str, attempt: int) -> None:
         super().__init__()
@@ -31,9 +44,17 @@ class _Recorder(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None) -> None:
+        """Move the progress bar by one step."""
         self.bar.update(1)
 
     def on_epoch_end(self, epoch, logs=None) -> None:
+        """Add one row to the history, and keep the weights if their held-out loss is the best so far.
+
+        Raises
+        ------
+        StageError
+            A loss is not finite: the training diverged.
+        """
         loss, held_out = float(logs["loss"]), float(logs["val_loss"])
         if not np.isfinite([loss, held_out]).all():
             raise StageError(f"training diverged at evaluation {epoch + 1}: loss {loss}, held out {held_out}")
@@ -52,11 +73,22 @@ class _Recorder(keras.callbacks.Callback):
         self.bar.set_postfix(loss=f"{loss:.5f}", held_out=f"{held_out:.5f}")
 
     def on_train_end(self, logs=None) -> None:
+        """Close the progress bar."""
         self.bar.close()
 
 
 def schedule(settings: TrainingSettings):
-    """Return the learning rate: linear warm-up, then cosine decay to zero."""
+    """Return the learning rate: linear warm-up, then cosine decay to zero.
+
+    Parameters
+    ----------
+    settings
+        Number of steps, largest learning rate, and the fraction of the steps that is warm-up.
+
+    Returns
+    -------
+    Keras learning-rate schedule
+    """
     warmup = int(settings.warmup_fraction * settings.steps)
     return keras.optimizers.schedules.CosineDecay(
         0.0 if warmup else settings.learning_rate,
@@ -67,7 +99,7 @@ def schedule(settings: TrainingSettings):
 
 
 def optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
-    """Return Adam with that schedule and a bound on the norm of the gradient."""
+    """Return Adam with the learning rate of `schedule` and a bound on the global norm of the gradient."""
     return keras.optimizers.Adam(schedule(settings), global_clipnorm=settings.clip_norm)
 
 
@@ -80,12 +112,40 @@ def _fit(
     name: str,
     attempt: int,
 ) -> _Recorder:
+    """Train a model once and give the network its best weights.
+
+    Parameters
+    ----------
+    model
+        Compiled model, which holds the network.
+    network
+        Network whose best weights are kept.
+    batches
+        Endless stream of training batches.
+    held_out
+        One batch; its loss chooses the weights.
+    settings
+        Steps and number of evaluations.
+    name, attempt
+        Name of the arm and number of the training, for progress and history.
+
+    Returns
+    -------
+    _Recorder with the history and the best held-out loss
+
+    Raises
+    ------
+    StageError
+        The training diverged.
+    """
     evaluations = min(settings.evaluations, settings.steps)
     recorder = _Recorder(network, settings, name, attempt)
+    # A Keras "epoch" is the time between two evaluations here.
     model.fit(
         Stream(batches, settings.steps // evaluations),
         epochs=evaluations,
         validation_data=held_out,
+        # Small batches bound the memory; the mean loss is the same.
         validation_batch_size=8,
         verbose=0,
         callbacks=[recorder],
@@ -103,10 +163,39 @@ def train_twice(
     seed: int,
     name: str,
 ) -> Trained:
-    """Train; when the network does not beat the flat object, once more with another seed, and keep the better one."""
+    """Train a network; if it does not beat the constant object, train again with another seed and keep the better one.
+
+    Parameters
+    ----------
+    build
+        Makes an untrained network and the compiled model that trains it.
+    batches
+        Function from a generator to an endless stream of training batches.
+    held_out
+        One batch, whose loss chooses the weights and judges the network.
+    flat_loss
+        Held-out loss of the best constant object.
+    settings
+        Settings of the training.
+    seed
+        Seed of the first training; the second one uses the next number.
+    name
+        Name of the arm, for the progress bar.
+
+    Returns
+    -------
+    Trained
+        With the history and the time of both trainings.
+
+    Raises
+    ------
+    StageError
+        A training diverged.
+    """
     start, history = time.perf_counter(), []
     best: tuple[float, keras.Model] | None = None
     for attempt in range(1, ATTEMPTS + 1):
+        # Seeded before the network is built, so that its first weights depend on the seed alone.
         seed_all(seed + attempt - 1)
         network, model = build()
         generator = np.random.default_rng(seed + attempt - 1)

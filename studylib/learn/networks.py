@@ -1,7 +1,7 @@
-"""The two networks on one trunk, and the model that trains PtychoPINN.
+"""The two networks, built on one trunk, and the model that trains PtychoPINN.
 
-Baseline: one pattern to one object patch. PtychoPINN: a group of C patterns and their offsets to C
-object patches. Both are saved with all that prediction needs, the scale of the patterns included.
+The Baseline takes one pattern to one object patch. PtychoPINN takes a group of C patterns and their offsets to C object
+patches. Both are saved with all that prediction needs, including the scale of the patterns.
 """
 
 from __future__ import annotations
@@ -17,19 +17,31 @@ from studylib.learn.recorded import Recorded
 from studylib.learn.updates import GroupUpdates
 
 HEAD_GAIN = 0.05
-"""Gain of the heads' first weights. The first object is then flat: a rough one scatters light to where no
-photon was counted, and the network spends its steps on leaving that plateau."""
+"""Gain of the first weights of the heads. The first object is then flat. A rough one scatters light to where no photon
+was counted, and the network would spend its steps on leaving that plateau."""
 FIRST_AMPLITUDE = float(np.log(np.e - 1))
-"""Bias of the amplitude's head: softplus of it is 1, the best constant object in the network's gauge."""
+"""First bias of the amplitude's head: its softplus is 1, the best constant object in the network's gauge."""
 
 
 def _block(x, width: int):
+    """Return two convolutions of `width` feature maps, each followed by a ReLU."""
     for _ in range(2):
         x = Convolution(width, activation="relu", kernel_initializer="he_normal")(x)
     return x
 
 
 def _head(x, name: str, start: float):
+    """Return one map, (batch, N, N), from features (batch, N/4, N/4, width).
+
+    Parameters
+    ----------
+    x
+        Features.
+    name
+        Name of the map, amp or phase.
+    start
+        First bias, and so about the first value of every pixel.
+    """
     x = Convolution(
         STEM**2,
         kernel_initializer=keras.initializers.VarianceScaling(HEAD_GAIN**2, "fan_avg", "uniform"),
@@ -40,30 +52,48 @@ def _head(x, name: str, start: float):
 
 
 def _trunk(features, width: int, skips: bool, gauge: float, start=None):
-    """From (batch, N, c, N), and perhaps an object to start from, to amplitude and phase, (batch, N, N) float32 each.
+    """Return amplitude and phase, (batch, N, N) float32 each: an encoder of three scales and a decoder for each map.
 
-    An encoder of three scales, one decoder for amplitude and one for phase. With skips each decoder is
-    given what the encoder saw at its scale: fine detail, and noise, need not pass the coarsest one.
+    With skips each decoder is also given what the encoder saw at its scale: fine detail, and noise, need not pass
+    through the coarsest scale.
+
+    Parameters
+    ----------
+    features : (batch, N, c, N)
+        c images, interleaved by line.
+    width
+        Feature maps at the first scale; the next scales have twice and four times as many.
+    skips
+        Whether there are skip connections.
+    gauge
+        Modulus of the best constant object.
+    start : two (batch, N, N)
+        Real and imaginary part of an object to start from, in the network's gauge; None where there is none.
     """
+    # (batch, N/4, N/4, width), then half and a quarter of that side
     fine = _block(SpaceToDepth()(features), width)
     middle = _block(HalfSize()(fine), 2 * width)
     coarse = _block(HalfSize()(middle), 4 * width)
 
     def enlarged(x, seen):
+        """Return features at twice the size, with skips beside those that the encoder saw at that scale."""
         x = DoubleSize()(x)
         return ops.concatenate([x, seen], axis=-1) if skips else x
 
+    # Both decoders share the first enlargement.
     deepest = enlarged(coarse, middle)
 
     def decoder(name: str, first: float):
+        """Return one map of the object; `first` is the first bias of its head."""
         return _head(_block(enlarged(_block(deepest, 2 * width), fine), width), name, first)
 
+    # The maps are corrections where there is a start, so that both begin at 0.
     maps = decoder("amp", FIRST_AMPLITUDE if start is None else 0.0), decoder("phase", 0.0)
     return ObjectGauge(gauge, name="object")(*maps, start)
 
 
 class _Policy:
-    """The Keras dtype policy within a block."""
+    """Set the Keras dtype policy within a block, and restore the previous one after it."""
 
     def __init__(self, policy: str) -> None:
         self.policy, self.previous = policy, keras.config.dtype_policy()
@@ -76,6 +106,7 @@ class _Policy:
 
 
 def _normalised(patterns, scale: float):
+    """Return patterns divided by the scale; `pattern_scale` finds the layer by its name."""
     return layers.Rescaling(1 / scale, dtype="float32", name="normalised")(patterns)
 
 
@@ -87,21 +118,22 @@ def baseline(
     Parameters
     ----------
     n_pixels
-        N, a multiple of 16.
+        N, the side of a pattern, pixels, a multiple of 16.
     width
-        Feature maps at the first scale; the next have twice and four times as many.
+        Feature maps at the first scale; the next scales have twice and four times as many.
     scale
         s of DATA-001; sqrt(counts) are divided by it.
     policy
         Keras dtype policy of the convolutions.
     skips
-        Whether the decoders are given the encoder's scales (Ronneberger et al., U-Net, MICCAI 2015).
+        Whether the decoders get skip connections from the encoder (Ronneberger et al., U-Net, MICCAI 2015).
     gauge
         Modulus of the best constant object.
 
     Returns
     -------
-    Model from (batch, N, N) sqrt(counts) to amplitude and phase, (batch, N, N) float32 each
+    keras.Model
+        From (batch, N, N) sqrt(counts) to amplitude and phase (rad), (batch, N, N) float32 each.
     """
     with _Policy(policy):
         patterns = keras.Input((n_pixels, n_pixels), name="patterns")
@@ -124,20 +156,23 @@ def ptychopinn(
 
     Parameters
     ----------
-    probe : (N, N) complex64, sqrt(photons)
+    probe : (N, N) complex64
+        Probe, sqrt(photons).
     group_size
-        C.
+        C, the number of positions in a group.
     width, scale, policy, skips, gauge
-        As for the Baseline.
+        As for the `baseline`.
     updates
-        Of the group's object before the network, which then corrects it; 0: the network makes the object itself.
+        Number of updates of the group's object before the network, which then corrects that object
+        (`studylib.learn.updates`). 0: the network makes the object itself.
     mask : (N, N) bool
-        False where a pixel of the detector says nothing.
+        False at the detector pixels that are not used; None where all are used.
 
     Returns
     -------
-    Model from [(batch, C, N, N) sqrt(counts), (batch, C, 2) whole offsets, (batch, C, 2) fractions] to amplitude and
-    phase, (batch, C, N, N) float32 each
+    keras.Model
+        From [(batch, C, N, N) sqrt(counts), (batch, C, 2) offsets in whole pixels, (batch, C, 2) fractions of a pixel]
+        to amplitude and phase (rad), (batch, C, N, N) float32 each.
     """
     n, c = probe.shape[0], group_size
     unit = gauge / scale * probe  # patterns are divided by the scale, and the best constant object is 1
@@ -152,8 +187,10 @@ def ptychopinn(
             start = GroupUpdates(unit, updates, mask=mask, name="group_updates")(
                 measured, offsets, *moved[:2], estimate
             )
+            # (batch, C, N, 5, N): the object after the updates replaces the group's mean.
             estimate = ops.concatenate([estimate[:, :, :, :2], ops.stack(start, axis=3), estimate[:, :, :, 4:]], axis=3)
             start = [ops.reshape(part, (-1, n, n)) for part in start]
+        # The trunk sees each member alone: (batch * C, N, images, N).
         amplitude, phase = _trunk(ops.reshape(estimate, (-1, n, estimate.shape[3], n)), width, skips, gauge, start)
         outputs = [ops.reshape(amplitude, (-1, c, n, n)), ops.reshape(phase, (-1, c, n, n))]
         return keras.Model([patterns, offsets, fractions], outputs, name="PtychoPINN")
@@ -165,22 +202,26 @@ def with_detector(
     mask: NDArray[np.bool_] | None = None,
     background: NDArray[np.float32] | None = None,
 ) -> keras.Model:
-    """Put the physics behind PtychoPINN: the model whose output is held against the counts.
+    """Put the physics behind PtychoPINN: the output of this model is compared with the counts.
 
     Parameters
     ----------
     network
-        Of `ptychopinn`.
+        As built by `ptychopinn`.
     probe : (N, N) complex64
+        Probe, sqrt(photons).
     mask : (N, N) bool
-        False where a pixel of the detector says nothing: nothing is expected there, and the counts are 0.
+        False at the detector pixels that are not used: nothing is expected there, and the counts are 0. None where all
+        are used.
     background : (N, N) float32
-        Counts of each pattern that are expected without the probe.
+        Counts per pattern that are expected without the probe; None where there are none.
 
     Returns
     -------
-    Model with PtychoPINN's inputs and the output (batch, C, N, N) lambda, photons
+    keras.Model
+        From the inputs of PtychoPINN to lambda, (batch, C, N, N) float32, photons.
     """
+    # The network's own probes are in its gauge; the detector needs them in sqrt(photons).
     factor = pattern_scale(network) / network.get_layer("object").gauge
     in_photons = layers.Rescaling(factor, dtype="float32", name="probe_in_photons")
     real, imag = (in_photons(part) for part in network.get_layer("moved_probes").output[:2])
@@ -191,10 +232,10 @@ def with_detector(
 
 
 def group_size(network: keras.Model) -> int:
-    """Return C of a PtychoPINN, 0 for a Baseline."""
+    """Return C, the number of positions in a group, of a PtychoPINN; 0 for a Baseline."""
     return network.inputs[0].shape[1] if len(network.inputs) == 3 else 0
 
 
 def pattern_scale(network: keras.Model) -> float:
-    """Return the intensity scale s that the network divides by."""
+    """Return the intensity scale s; the network divides sqrt(counts) by it."""
     return 1 / network.get_layer("normalised").scale

@@ -1,4 +1,4 @@
-"""Training of `Unrolled` on split counts, a piece of the canvas at a time, and its use on a whole scan."""
+"""Training of `Unrolled` on split counts, one piece of the canvas at a time, and its use on a whole scan."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from studylib.reconstruction import Trained, peak_memory_mib
 from studylib.scan import Scan
 
 MOST = 2_000
-"""Positions of a large scan that are trained on: those in the middle."""
+"""Largest number of positions to train on; of a larger scan those in the middle are used."""
 ERRORS = 3.0
-"""Standard errors beyond which a network that explains held-out counts worse than the image that it starts from is not
-used."""
+"""Threshold in standard errors: a network that explains held-out counts worse than its starting image by more than this
+is not used."""
 PART = 128
-"""Positions whose waves are in memory together when a whole scan is reconstructed."""
+"""Number of positions whose waves are in memory together when a whole scan is reconstructed."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One division of the counts: the image that was made of one share, and both shares.
+    """One division of the counts: both shares, and the image that was made from the first one.
 
     Attributes
     ----------
     image : (rows, columns) complex64
-        In units of the best constant object, its mean phase taken off.
+        In units of the best constant object, with its mean phase removed.
     fitted, kept : (positions, N, N) unsigned integers
+        Counts from which image and gradient are made, and counts from which the loss is taken.
     """
 
     image: torch.Tensor
@@ -50,24 +51,35 @@ class Draw:
 
 
 class Splits:
-    """The training half with its counts divided several times, and pieces of it to train on.
+    """The training half, with its counts divided several times, and pieces of it to train on.
 
     Parameters
     ----------
     scan
         Training half of a view, or a whole measured scan.
     images
-        From a scan to the image that the network is to start from.
+        Function from a scan to the image that the network starts from, (rows, columns) complex64.
     share
-        q, the share of the counts that the loss is taken from.
+        q, the fraction of the counts from which the loss is taken.
     draws
-        How many divisions.
+        Number of divisions.
     patterns
-        Positions in a piece, about.
+        Approximate number of positions in a piece.
     validation
-        Share of the positions that is held out.
+        Fraction of the positions that is held out.
     generator
         Source of the divisions.
+
+    Attributes
+    ----------
+    scan
+        The scan, with at most `MOST` positions.
+    draws
+        The divisions.
+    kept, held : (some,) int
+        Indices of the positions to train on, and of those that are held out.
+    shape
+        Rows and columns of a piece.
     """
 
     def __init__(
@@ -81,6 +93,8 @@ class Splits:
         self.draws = [self._draw(counts, images, generator) for _ in range(draws)]
         self.kept, self.held = hold_out(scan.positions, validation)
         n = scan.n_pixels
+        # A square of `patterns` mean spacings with a window around it; its sides are multiples of what the network
+        # needs.
         side = min(max(n + 32, n + mean_spacing(scan.positions) * patterns**0.5), 3 * n)
         rows, columns = scan.shape
         self.shape = int(min(side, rows)) // STRIDE * STRIDE, int(min(side, columns)) // STRIDE * STRIDE
@@ -89,6 +103,17 @@ class Splits:
     def _draw(
         self, counts: NDArray[np.int64], images: Callable[[Scan], NDArray[np.complex64]], generator: np.random.Generator
     ) -> Draw:
+        """Divide the counts once, and make an image from the first share.
+
+        Parameters
+        ----------
+        counts : (positions, N, N) int64
+            All counts.
+        images
+            Function from a scan to an image, (rows, columns) complex64.
+        generator
+            Source of the division.
+        """
         fitted, kept = split_counts(counts, (1 - self.share, self.share), generator)
         image = images(share_of(self.scan, fitted, 1 - self.share, kept, self.share))
         image = image / (self.gauge * mean_phase(image, self.light))
@@ -99,33 +124,90 @@ class Splits:
     def piece(
         self, generator: np.random.Generator, among: NDArray[np.intp]
     ) -> tuple[tuple[int, int], NDArray[np.intp]]:
-        """Return first row and column of a piece around one of some positions, and those of them that lie within."""
+        """Return a random piece of the canvas around one of some positions.
+
+        Parameters
+        ----------
+        generator
+            Source of the position and of its place within the piece.
+        among : (some,) int
+            Indices of the positions.
+
+        Returns
+        -------
+        corner
+            First row and column of the piece on the canvas.
+        part : (positions of the piece,) int
+            Those of the given indices whose windows lie within the piece.
+        """
         window = self.corners[generator.choice(among)]
+        # How far a window can move within the piece, rows and columns.
         room = np.asarray(self.shape) - self.scan.n_pixels
         corner = self._on_canvas(window - generator.integers(0, room + 1))
         return corner, self.within(corner, among)
 
     def _on_canvas(self, corner: NDArray[np.int64]) -> tuple[int, int]:
-        """Return the corner of a piece, moved so that it lies on the canvas."""
+        """Return the corner of a piece, moved so that the piece lies on the canvas."""
         row, column = np.clip(corner, 0, np.asarray(self.scan.shape) - self.shape)
         return int(row), int(column)
 
     def within(self, corner: tuple[int, int], among: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return those of some positions whose windows lie within a piece."""
+        """Return those of some positions whose windows lie within a piece.
+
+        Parameters
+        ----------
+        corner
+            First row and column of the piece on the canvas.
+        among : (some,) int
+            Indices of the positions.
+
+        Returns
+        -------
+        (positions of the piece,) int
+            Those of the given indices whose windows lie within the piece.
+        """
         from_corner = self.corners[among] - np.asarray(corner)
         inside = (from_corner >= 0) & (from_corner + self.scan.n_pixels <= np.asarray(self.shape))
         return among[inside.all(axis=1)]
 
     def canvas(self, corner: tuple[int, int], part: NDArray[np.intp], draw: Draw) -> tuple[Canvas, torch.Tensor]:
-        """Return the physics of a piece and the image that the network starts from there."""
+        """Return the physics of a piece and the starting image of the network there.
+
+        Parameters
+        ----------
+        corner
+            First row and column of the piece on the canvas.
+        part : (positions of the piece,) int
+            Indices of the positions whose counts are used.
+        draw
+            Division of the counts.
+
+        Returns
+        -------
+        canvas
+            Forward model of the first share of the counts.
+        image : (rows, columns) complex64
+            Starting image on the piece, in units of the best constant object.
+        """
         canvas = Canvas(self.scan.take(part), self.gauge, 1 - self.share, corner, self.shape)
         (row, column), (rows, columns) = corner, self.shape
         return canvas, draw.image[row : row + rows, column : column + columns]
 
     def to_judge(self) -> Iterator[tuple[tuple[int, int], NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield pieces that hold every held position once: corner, all positions within, and the held among them."""
+        """Yield pieces that together hold every held-out position once.
+
+        Yields
+        ------
+        corner
+            First row and column of the piece on the canvas.
+        part : (positions of the piece,) int
+            Indices of all positions within the piece.
+        held : (held positions,) int
+            The held-out ones among them that no earlier piece held.
+        """
         left, everything = self.held, np.arange(len(self.corners))
         while len(left):
+            # The first position that is left stands in the middle of the piece.
             corner = self._on_canvas(self.corners[left[0]] - (np.asarray(self.shape) - self.scan.n_pixels) // 2)
             found = self.within(corner, left)
             yield corner, self.within(corner, everything), found
@@ -133,18 +215,37 @@ class Splits:
 
 
 def mean_phase(image: NDArray[np.complex64], light: NDArray[np.float64]) -> complex:
-    """Return exp(i p), p the mean phase of an image, weighted by the light on each pixel."""
+    """Return exp(i p), where p is the mean phase of an image, weighted by the light on each pixel.
+
+    Parameters
+    ----------
+    image : (rows, columns) complex64
+        The image.
+    light : (rows, columns) float64
+        Weight of each pixel, here photons per object pixel.
+
+    Returns
+    -------
+    Complex number of modulus 1; 1 where the weighted sum is 0
+    """
     total = complex(np.sum(image * light))
     return total / abs(total) if abs(total) else 1.0
 
 
 def held_losses(reconstruct: Callable[[torch.Tensor, Canvas, torch.Tensor], torch.Tensor], splits: Splits) -> NDArray:
-    """Return the loss of every held pattern, (held positions,) float64, mean over pixels and over two draws.
+    """Return the loss of every held-out pattern, the mean over its pixels and over the first two draws.
 
     Parameters
     ----------
     reconstruct
-        From the image to start from, the physics of a piece and its counts to an image.
+        Function from the starting image, the physics of a piece and its counts (zero frequency first) to an image.
+    splits
+        Scan, divisions and held-out positions.
+
+    Returns
+    -------
+    (held positions,) float64
+        Nats per pixel.
     """
     total, draws = np.zeros(len(splits.held)), splits.draws[:2]
     with torch.no_grad():
@@ -152,37 +253,48 @@ def held_losses(reconstruct: Callable[[torch.Tensor, Canvas, torch.Tensor], torc
             for draw in draws:
                 canvas, image = splits.canvas(corner, part, draw)
                 image = reconstruct(image, canvas, frequencies_first(draw.fitted[part]))
+                # (position, row, column) to one loss per position
                 losses = canvas.losses(image, frequencies_first(draw.kept[part]), splits.share).mean(dim=(1, 2))
                 chosen = np.isin(part, held)
+                # `held` is sorted, so that this finds the row of each held-out position.
                 total[np.searchsorted(splits.held, part[chosen])] += losses.cpu().numpy()[chosen] / len(draws)
     return total
 
 
 def train_unrolled(network: UnrolledNetwork, splits: Splits, settings: Any, seed: int, begin: float) -> Trained:
-    """Train on split counts; the last weights are kept, and judged on positions that were held out.
+    """Train on split counts; the last weights are kept and judged at positions that were held out.
 
-    The held-out loss does not choose among weights: of a sparse view a handful of patterns are held out, and their
-    noise would choose.
+    The held-out loss does not choose among weights: in a sparse view only a handful of patterns are held out, and their
+    noise would decide.
 
     Parameters
     ----------
     network
-        Its weights are changed.
+        Its weights are changed, and `falls_back` is set.
+    splits
+        Scan, divisions and pieces.
     settings
         `UnrolledSettings`.
     seed
-        Of pieces, draws and turns.
+        Seed of pieces, draws and turns.
     begin
-        When the training began, in seconds of `time.perf_counter`: the images to start from count as training.
+        Time at which the training began, in seconds of `time.perf_counter`: making the starting images is part of the
+        training.
+
+    Returns
+    -------
+    Trained
+        With the gain over the starting image in nats per pattern, and its standard error.
 
     Raises
     ------
     StageError
-        Diverged.
+        The training diverged.
     """
     generator, evaluations = np.random.default_rng(seed), min(settings.evaluations, settings.steps)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate, betas=(0.9, 0.99))
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: _rate((k + 1) / settings.steps, settings))
+    # Held-out loss of the starting images: the reference for the gain.
     start, history, losses = held_losses(lambda image, *_: image, splits), list[dict[str, float]](), list[float]()
     pace = time.perf_counter()
     with progress.bar(settings.steps, "train Unrolled", "step") as bar:
@@ -190,6 +302,7 @@ def train_unrolled(network: UnrolledNetwork, splits: Splits, settings: Any, seed
             losses.append(_step(network, splits, optimiser, settings.clip_norm, generator))
             rate.step()
             bar.update(1)
+            # Evaluations are evenly spread; the last one follows the last step.
             if step * evaluations // settings.steps > len(history):
                 network.eval()
                 judged = held_losses(partial(_image, network), splits)
@@ -203,6 +316,7 @@ def train_unrolled(network: UnrolledNetwork, splits: Splits, settings: Any, seed
                 bar.set_postfix(loss=f"{row['loss']:.5f}", held_out=f"{row['val_loss']:.5f}")
     network.eval()
     flat = float(held_losses(lambda image, *_: torch.ones_like(image), splits).mean())
+    # From nats per pixel to nats per pattern.
     gains = (start - judged) * splits.scan.n_pixels**2
     gain, error = float(gains.mean()), float(gains.std(ddof=1) / len(gains) ** 0.5)
     network.falls_back = gain < -ERRORS * error
@@ -212,12 +326,20 @@ def train_unrolled(network: UnrolledNetwork, splits: Splits, settings: Any, seed
 
 
 def _image(network: UnrolledNetwork, image: torch.Tensor, canvas: Canvas, counts: torch.Tensor) -> torch.Tensor:
-    """Return what the network makes of a piece."""
+    """Return the image that the network makes of a piece."""
     return network(image, lambda x: canvas.gradient(x, counts), canvas.light)
 
 
 def _rate(done: float, settings: Any) -> float:
-    """Return the learning rate as a share of the largest: linear warm-up, then half a cosine to zero."""
+    """Return the learning rate as a fraction of the largest: linear warm-up, then half a cosine to zero.
+
+    Parameters
+    ----------
+    done
+        Fraction of the steps that is done, 0 to 1.
+    settings
+        `UnrolledSettings`, for the fraction that is warm-up.
+    """
     warmup = settings.warmup_fraction
     return done / warmup if done < warmup else 0.5 * (1 + np.cos(np.pi * (done - warmup) / (1 - warmup)))
 
@@ -226,11 +348,26 @@ def _step(
     network: UnrolledNetwork, splits: Splits, optimiser: torch.optim.Optimizer, clip_norm: float,
     generator: np.random.Generator,
 ) -> float:  # fmt: skip
-    """Learn from one piece of one draw, seen one of eight ways round; return the loss."""
+    """Learn from one piece of one draw, seen in one of its eight orientations, and return the loss.
+
+    Parameters
+    ----------
+    network
+        Its weights are changed.
+    splits
+        Scan, divisions and pieces; only positions that are not held out are used.
+    optimiser
+        Optimiser of the weights.
+    clip_norm
+        Largest norm of the gradient.
+    generator
+        Source of piece, draw and orientation.
+    """
     corner, part = splits.piece(generator, splits.kept)
     draw, turn = splits.draws[generator.integers(len(splits.draws))], int(generator.integers(TURNS))
     canvas, image = splits.canvas(corner, part, draw)
     fitted = frequencies_first(draw.fitted[part])
+    # The network sees the fitted share alone, and the loss is that of the kept share.
     image = network(image, lambda x: canvas.gradient(x, fitted), canvas.light, turn)
     loss = canvas.losses(image, frequencies_first(draw.kept[part]), splits.share).mean()
     optimiser.zero_grad()
@@ -241,9 +378,23 @@ def _step(
 
 
 def apply_unrolled(network: UnrolledNetwork, scan: Scan, start: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """Return what the network makes of another arm's image of a scan, (rows, columns) complex64.
+    """Return what the network makes of another arm's image of a scan.
 
-    A network that explained held-out counts worse than that image returns it as it is.
+    A network that explained held-out counts worse than the starting image (`falls_back`) returns that image unchanged.
+
+    Parameters
+    ----------
+    network
+        Trained network.
+    scan
+        Counts, probe, positions, mask and background.
+    start : (rows, columns) complex64
+        Image by another arm.
+
+    Returns
+    -------
+    (rows, columns) complex64
+        The object in the frame of the positions.
 
     Raises
     ------
@@ -254,9 +405,11 @@ def apply_unrolled(network: UnrolledNetwork, scan: Scan, start: NDArray[np.compl
         return start
     light, modulus = illumination(scan.probe, scan.positions, scan.shape), scan.best_constant()
     gauge = modulus * mean_phase(start, light)
+    # The gradient is a sum over positions, so it is computed in parts that fit into memory.
     parts = [scan.take(slice(k, k + PART)) for k in range(0, len(scan.positions), PART)]
 
     def gradient(image: torch.Tensor) -> torch.Tensor:
+        """Return the gradient of the likelihood of all counts, (rows, columns) complex64."""
         total = torch.zeros_like(image)
         for part in parts:
             total += Canvas(part, modulus, 1.0, (0, 0), scan.shape).gradient(image, frequencies_first(part.counts))

@@ -1,11 +1,12 @@
 """A learned reconstruction on the canvas: physics steps with a small network between them, trained on split counts.
 
-It starts from another arm's image O of the whole scan. Each of its few steps adds to it what a U-Net makes of the
-image, of the likelihood's gradient there and of how much light fell on each pixel. Fluence and probe enter by the
-physics alone, so that the weights belong to no scan.
+It starts from another arm's image O of the whole scan. In each of its few steps a U-Net sees the image, the gradient of
+the likelihood there, and how much light fell on each pixel; its output is added to the image. Fluence and probe enter
+by the physics alone, so that the weights belong to no scan.
 
-Truth is not needed. Counts n are split into a ~ n - b and b ~ Binomial(n, q), independent of each other: image and
-gradient are made of a, and the loss is the likelihood of b. Whoever copies the noise of a explains b no better.
+No truth is needed. Counts n are split into b ~ Binomial(n, q) and a = n - b, which are independent of each other. Image
+and gradient are made from a, and the loss is the likelihood of b. A network that copies the noise of a explains b no
+better.
 
 References
 ----------
@@ -23,21 +24,24 @@ import torch
 from torch import nn
 
 STRIDE = 4
-"""What the sides of an image are made a multiple of: the network halves them twice."""
+"""The sides of an image are padded to a multiple of this: the network halves them twice."""
 MARGIN = 32
-"""Pixels, a multiple of `STRIDE`, beyond which nothing around a pixel reaches what the network makes of it."""
+"""Pixels, a multiple of `STRIDE`: pixels farther apart than this do not influence each other within one U-Net."""
 TILE = 512
-"""Side of the tiles by which a large canvas is gone through, pixels, a multiple of `STRIDE`."""
+"""Side of the tiles in which a large canvas is processed, pixels, a multiple of `STRIDE`."""
 CHANNELS = 6
+"""Number of maps that a U-Net sees."""
 FAINT = 0.02
-"""Light, as a share of the brightest pixel's, below which a pixel is not corrected: there the gradient is noise."""
+"""Light, as a fraction of that on the brightest pixel, below which a pixel is not corrected: there the gradient is
+noise."""
 TURNS = 8
-"""Turns and mirror images of a square."""
+"""Number of turns and mirror images of a square."""
 Physics = Callable[[torch.Tensor], torch.Tensor]
-"""From an object (rows, columns) to the likelihood's gradient there."""
+"""Function from an object, (rows, columns) complex64, to the gradient of the likelihood there."""
 
 
 def _block(inside: int, *widths: int) -> nn.Sequential:
+    """Return 3 x 3 convolutions of the given widths, one after the other, each followed by a ReLU."""
     layers = list[nn.Module]()
     for width in widths:
         layers += [nn.Conv2d(inside, width, 3, padding=1), nn.ReLU()]
@@ -46,12 +50,12 @@ def _block(inside: int, *widths: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Six channels to two at three scales; the first output is zero.
+    """A U-Net of three scales, from six channels to two; untrained, its output is zero.
 
     Parameters
     ----------
     width
-        Feature maps at the first scale; the others have twice as many.
+        Feature maps at the first scale; the other scales have twice as many.
     """
 
     def __init__(self, width: int) -> None:
@@ -66,7 +70,19 @@ class UNet(nn.Module):
         self.enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (batch, 2, rows, columns) of (batch, 6, rows, columns), sides a multiple of four."""
+        """Return the correction of the image.
+
+        Parameters
+        ----------
+        features : (batch, 6, rows, columns) float32
+            Sides are multiples of four.
+
+        Returns
+        -------
+        (batch, 2, rows, columns) float32
+            Real and imaginary part.
+        """
+        # (batch, channel, row, column), at the full, half and a quarter of the side
         fine = self.fine(features)
         middle = self.middle(self.shrink(fine))
         coarse = self.coarse(self.shrink(middle))
@@ -75,23 +91,23 @@ class UNet(nn.Module):
 
 
 class UnrolledNetwork(nn.Module):
-    """A few steps O <- O - eta d + s U(O, d, s), d the gradient over the light, s = 1 / sqrt(1 + photons per pixel).
+    """A few steps O <- O - eta d + s U(O, d, s), where d is the gradient over the light and s = 1 / sqrt(1 + light).
 
-    The first step length eta is 0, and so is the first U: untrained, it returns what it is given.
+    The step lengths eta are 0 at first, and so is every U: an untrained network returns the image that it is given.
 
     Parameters
     ----------
     steps
-        How many; each has weights of its own.
+        Number of steps; each has weights of its own.
     width
-        Of each U-Net.
+        Feature maps at the first scale of each U-Net.
     low_precision
         Whether convolutions are computed in bfloat16.
 
     Attributes
     ----------
     falls_back
-        Whether it explained held-out counts worse than the image that it starts from, so that it is not to be used.
+        Whether the network explained held-out counts worse than its starting image, so that it must not be used.
     """
 
     def __init__(self, steps: int, width: int, low_precision: bool = False) -> None:
@@ -107,9 +123,9 @@ class UnrolledNetwork(nn.Module):
         Parameters
         ----------
         image : (rows, columns) complex64
-            In units of the best constant object, its mean phase taken off.
+            Starting image in units of the best constant object, with its mean phase removed.
         gradient
-            Of the likelihood of the counts.
+            Function from an image to the gradient of the likelihood of the counts.
         light : (rows, columns) float32
             Photons per pixel.
         turn
@@ -122,8 +138,11 @@ class UnrolledNetwork(nn.Module):
         faint = FAINT * light.max()
         seen, noise = (light > faint).float(), 1 / torch.sqrt(1 + light)
         for length, learned in zip(self.lengths, self.learned, strict=True):
+            # `faint` keeps the quotient finite in the dark.
             down = gradient(image) / (light + faint)
+            # (6, row, column); the best constant object, 1, has 0 in the first two.
             features = torch.stack([image.real - 1, image.imag, down.real, down.imag, noise, seen])
+            # (real or imaginary, row, column); where photons are many, corrections are small.
             change = seen * noise * turned(self._learned(learned, turned(features, turn)), turn, back=True)
             image = image - length * seen * down + torch.complex(change[0], change[1])
         return image
@@ -133,14 +152,16 @@ class UnrolledNetwork(nn.Module):
         return sum(weights.numel() for weights in self.parameters())
 
     def _learned(self, network: nn.Module, features: torch.Tensor) -> torch.Tensor:
-        """Return (2, rows, columns) of (6, rows, columns), of a large canvas tile by tile."""
+        """Return the output of one U-Net, (2, rows, columns), from (6, rows, columns); a large canvas goes in tiles."""
         rows, columns = features.shape[-2:]
         padded = nn.functional.pad(features[None], (0, -columns % STRIDE, 0, -rows % STRIDE), mode="replicate")
+        # The pieces in training and most canvases are small enough for one pass.
         if self.training or max(rows, columns) <= TILE + 2 * MARGIN:
             return self._convolved(network, padded)[0, :, :rows, :columns]
         out = torch.empty(2, rows, columns, device=features.device)
         for row in range(0, rows, TILE):
             for column in range(0, columns, TILE):
+                # The tile with a margin around it, which is cut off again: the result is that of the whole canvas.
                 top, left = max(row - MARGIN, 0), max(column - MARGIN, 0)
                 tile = padded[..., top : row + TILE + MARGIN, left : column + TILE + MARGIN]
                 made = self._convolved(network, tile)[0, :, row - top :, column - left :]
@@ -149,20 +170,28 @@ class UnrolledNetwork(nn.Module):
         return out
 
     def _convolved(self, network: nn.Module, features: torch.Tensor) -> torch.Tensor:
+        """Return a U-Net's output in float32, computed in bfloat16 where that is wanted."""
         features = features.contiguous(memory_format=torch.channels_last)
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.low_precision):
             return network(features).float()
 
 
 def turned(image: torch.Tensor, turn: int, back: bool = False) -> torch.Tensor:
-    """Return one of the eight turns and mirror images of (..., rows, columns), or undo it.
+    """Return one of the eight turns and mirror images of an image, or undo it.
 
     Parameters
     ----------
+    image : (..., rows, columns)
+        Image or feature maps.
     turn
-        0 to `TURNS` - 1: 1 mirrors the columns, 2 the rows, 4 exchanges rows and columns after that; they add up.
+        0 to `TURNS` - 1, a sum of: 1 reverses the columns, 2 reverses the rows, 4 exchanges rows and columns after
+        that.
     back
         Whether to undo it.
+
+    Returns
+    -------
+    (..., rows, columns), or (..., columns, rows) where rows and columns are exchanged
     """
     if back and turn & 4:
         image = image.transpose(-1, -2)

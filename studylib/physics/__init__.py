@@ -1,1 +1,1 @@
-"""Physics: the forward model, the simulation, likelihoods, overlap and stitching, on arrays."""
+"""Physics on arrays: forward model, simulation, likelihoods, photon limits, overlap, grouping and stitching."""

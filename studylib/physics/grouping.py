@@ -1,4 +1,4 @@
-"""Groups of neighbouring positions (OVERSAMPLING-001: K >= C, fixed during a run)."""
+"""Groups of neighbouring scan positions (OVERSAMPLING-001: K >= C, fixed during a run)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,39 @@ from studylib.physics.windows import nearest_pixels
 def group(
     positions: NDArray[np.float64], settings: GroupingSettings, seed: int, n_groups: int | None = None
 ) -> NDArray[np.intp]:
-    """Draw groups: each an anchor and C - 1 of its K nearest neighbours.
+    """Draw groups of positions: each is an anchor and C - 1 of its K nearest neighbours.
 
     Parameters
     ----------
     positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
     settings
-        gridsize g (C = g^2) and K.
+        gridsize g, with C = g^2 positions per group, and K.
     seed
-        Of the draw.
+        Seed of the draw.
     n_groups
-        One for each position when None; with more (K choose C), anchors recur with other companions.
+        Number of groups; one per position when None. With more groups than positions (K choose C), anchors recur and
+        their companions are drawn anew.
 
     Returns
     -------
-    (n_groups, C) indices into `positions`; column 0 is the anchor
+    (n_groups, C) int
+        Indices into `positions`; column 0 is the anchor.
 
     Raises
     ------
     InputError
-        Fewer positions than C.
+        There are fewer than C positions.
 
     Warns
     -----
     UserWarning
-        Fewer positions than K + 1: the companions are drawn from all others.
+        There are fewer than K + 1 positions: the companions are drawn from all other positions.
     """
     n, c, k = len(positions), settings.group_size, settings.n_neighbours
     n_groups = n if n_groups is None else n_groups
     generator = np.random.default_rng(seed)
+    # Every position is an anchor once before any is one again.
     anchors = np.concatenate(
         [generator.permutation(n) for _ in range(-(-n_groups // n))] if n_groups != n else [np.arange(n)]
     )[:n_groups]
@@ -56,29 +60,33 @@ def group(
     if n < k + 1:
         warnings.warn(f"{n} positions: companions are drawn from {n - 1} neighbours, not {k}", stacklevel=2)
         k = n - 1
+    # (position, neighbour), nearest first; column 0 is normally the position itself.
     _, neighbours = cKDTree(positions).query(positions, k=k + 1)
-    # A random order of the K neighbours; its first C - 1 are the companions.
+    # (group, companion): the first C - 1 of the K neighbours in random order, so no companion is drawn twice.
     order = np.argsort(generator.random((n_groups, k)), axis=1)[:, : c - 1]
     companions = np.take_along_axis(neighbours[anchors, 1:], order, axis=1)
     return np.concatenate([anchors[:, None], companions], axis=1)
 
 
 def offsets(positions: NDArray[np.float64], groups: NDArray[np.intp]) -> tuple[NDArray, NDArray]:
-    """Return where the windows of each group lie, and the fractions of their positions.
+    """Return where the windows of each group lie, and the fractions of a pixel of their positions.
 
     Parameters
     ----------
     positions : (positions, 2) float64
-    groups : (n_groups, C) indices into `positions`
+        x and y of each window's centre, object pixels.
+    groups : (n_groups, C) int
+        Indices into `positions`; column 0 is the anchor.
 
     Returns
     -------
     offsets : (n_groups, C, 2) float32
-        x and y of each member's window relative to the anchor's, whole pixels.
+        x and y of each member's window relative to the anchor's window, whole pixels.
     fractions : (n_groups, C, 2) float32
-        x and y of what rounding to whole pixels left, pixels.
+        x and y of the remainder after rounding to whole pixels, -0.5 to 0.5 pixels.
     """
     whole, fraction = nearest_pixels(positions)
+    # (group, member, x or y)
     members = whole[groups]
     return (members - members[:, :1]).astype(np.float32), fraction[groups]
 
@@ -86,25 +94,49 @@ def offsets(positions: NDArray[np.float64], groups: NDArray[np.intp]) -> tuple[N
 def hold_out(
     positions: NDArray[np.float64], fraction: float, group_size: int = 1, least: int = 8
 ) -> tuple[NDArray, NDArray]:
-    """Return (kept, held out) indices: the last strip along x, so that its groups are like the others.
+    """Return the indices of the positions to train on and of those that are held out.
+
+    The held-out positions are the last strip along x. They are neighbours of each other, so their groups are like the
+    other groups.
 
     Parameters
     ----------
     positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
     fraction
-        Share that is held out.
+        Share of the positions to hold out.
     group_size
-        Positions that are held out at least, where that is no more than half of them: one group.
+        C: at least so many positions are held out, so that they form a group; this minimum never exceeds half of all
+        positions.
     least
-        The same, where that is no more than a quarter of them.
+        At least so many positions are held out; this minimum never exceeds a quarter of all positions.
+
+    Returns
+    -------
+    kept, held : (kept,) and (held,) int
+        Indices into `positions`, rising.
     """
     n = len(positions)
+    # At least one position is held out, and at least one is kept.
     held = min(max(round(fraction * n), min(least, n // 4), min(group_size, n // 2), 1), n - 1)
     order = np.argsort(positions[:, 0], kind="stable")
     return np.sort(order[: n - held]), np.sort(order[n - held :])
 
 
 def middle(positions: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """Return the indices of the positions that are nearest to the middle, at most so many, in their order."""
+    """Return the indices of the positions nearest to the middle of the scan, in their order.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels. The middle is their median.
+    most
+        Largest number of positions to return.
+
+    Returns
+    -------
+    (at most most,) int
+        Indices into `positions`, rising.
+    """
     distance = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
     return np.sort(np.argsort(distance)[:most])

@@ -13,34 +13,45 @@ from studylib.design import BACKGROUND
 def poisson_loss(counts, expected, log: Callable[[Any], Any] = np.log):
     """Return the Poisson negative log-likelihood of every pixel, up to a constant.
 
-    lambda - (n + b) log(lambda + b) with the background b: where the model expects no light the
-    gradient of the plain likelihood, 1 - n / lambda, has no bound, and a few stray photons outweigh
-    the whole bright field. Its minimum is at lambda = n with any b.
+    The loss is lambda - (n + b) log(lambda + b) with the stabilising background b. The gradient of the plain
+    likelihood, 1 - n / lambda, has no bound where the model expects no light, and a few stray photons there would
+    outweigh the whole bright field. The minimum is at lambda = n for any b.
 
     Parameters
     ----------
     counts, expected
-        n and lambda, photons, arrays or tensors of one shape.
+        Counts n and expected counts lambda, photons: arrays or tensors of one shape.
     log
-        The framework's natural logarithm.
+        The natural logarithm of the framework.
+
+    Returns
+    -------
+    Array or tensor of the same shape
+        Loss of each pixel, nats.
     """
     return expected - (counts + BACKGROUND) * log(expected + BACKGROUND)
 
 
 FLOOR = 1e-4
-"""Expected photons per pixel below which the plain loss counts them as this many: about the light that rounding errors
-of single precision scatter. A stray photon there costs 9 nats, and not infinitely many."""
+"""Least number of expected photons per pixel in `plain_poisson_loss`; smaller values are replaced by it. It is about
+the light that rounding errors of single precision scatter. A stray photon where no light is expected then costs 9
+nats and not infinitely many."""
 
 
 def plain_poisson_loss(counts, expected):
     """Return the Poisson negative log-likelihood of every pixel, up to a constant, without a stabilising background.
 
-    It is the score of counts that nothing was fitted to; `poisson_loss` is what is fitted.
+    It scores counts to which nothing was fitted. What the arms fit is `poisson_loss`.
 
     Parameters
     ----------
     counts, expected
-        n and lambda, photons, arrays of one shape.
+        Counts n and expected counts lambda, photons: arrays of one shape.
+
+    Returns
+    -------
+    Array of the same shape
+        Loss of each pixel, nats.
     """
     seen = np.maximum(expected, FLOOR)
     return seen - counts * np.log(seen)

@@ -1,4 +1,4 @@
-"""Overlap views: thinning of the scan to a spacing, and the overlap that results."""
+"""Overlap views: the scan is thinned to a spacing, and the resulting overlap is measured."""
 
 from __future__ import annotations
 
@@ -10,12 +10,34 @@ from studylib.errors import InputError
 
 
 def target_spacing(overlap: float, diameter: float) -> float:
-    """Return the mean spacing, pixels, of a view: o = 1 - step/D, so step = (1 - o) D."""
+    """Return the mean spacing of a view: o = 1 - step/D, so step = (1 - o) D.
+
+    Parameters
+    ----------
+    overlap
+        o, the overlap of the view, as a fraction.
+    diameter
+        D, the diameter of the probe, pixels.
+
+    Returns
+    -------
+    Mean spacing, pixels
+    """
     return (1 - overlap) * diameter
 
 
 def mean_spacing(positions: NDArray[np.float64]) -> float:
-    """Return sqrt(area/n) of the box that the positions fill, half a spacing added at its rim."""
+    """Return the mean spacing of positions, sqrt(area / n), where the area is their box with a rim of half a spacing.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y, object pixels; at least two positions.
+
+    Returns
+    -------
+    Mean spacing, pixels
+    """
     width, height = np.ptp(positions, axis=0)
     n = len(positions)
     # n s^2 = (width + s)(height + s), solved for s.
@@ -24,40 +46,58 @@ def mean_spacing(positions: NDArray[np.float64]) -> float:
 
 
 def _greedy(positions: NDArray[np.float64], order: NDArray[np.intp], distance: float) -> NDArray[np.intp]:
-    """Keep each position, in order, that has no kept one nearer than the distance."""
+    """Keep each position, in the given order, unless a kept one is nearer than the distance.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y, object pixels.
+    order : (positions,) int
+        Order in which the positions are considered.
+    distance
+        Least distance between kept positions, pixels.
+
+    Returns
+    -------
+    (kept,) int
+        Indices into `positions`, rising.
+    """
     tree = cKDTree(positions)
     free = np.ones(len(positions), dtype=bool)
     kept = []
     for index in order:
         if free[index]:
             kept.append(index)
+            # The kept position itself is in the ball too, so it is never considered again.
             free[tree.query_ball_point(positions[index], distance, p=2.0)] = False
     return np.sort(np.array(kept, dtype=np.intp))
 
 
 def thin(positions: NDArray[np.float64], spacing: float, seed: int) -> NDArray[np.intp]:
-    """Choose positions, in seeded order, so that their mean spacing is the one asked for.
+    """Choose positions, in seeded order, so that their mean spacing is the wanted one.
 
-    Random sequential selection with a *minimum* distance equal to the spacing would leave a mean
-    spacing about a quarter wider (it jams at 70 % of the density); so the minimum distance is found
-    by bisection such that the *mean* spacing, sqrt(area per position), is met.
+    Random sequential selection with a *minimum* distance equal to the spacing would leave a mean spacing that is about
+    a quarter wider (it jams at 70 % of the density). So bisection finds the minimum distance at which the *mean*
+    spacing, sqrt(area per position), is the wanted one.
 
     Parameters
     ----------
     positions : (positions, 2) float64
+        x and y, object pixels.
     spacing
-        Mean distance between kept neighbours, pixels.
+        Wanted mean spacing of the kept positions, pixels.
     seed
-        Of the order in which positions are considered.
+        Seed of the order in which positions are considered.
 
     Returns
     -------
-    (kept,) indices into `positions`, rising
+    (kept,) int
+        Indices into `positions`, rising.
 
     Raises
     ------
     InputError
-        The scan itself is wider than the spacing.
+        The mean spacing of the scan itself is more than 2 % above the wanted one.
     """
     order = np.random.default_rng(seed).permutation(len(positions))
     have = mean_spacing(positions)
@@ -73,20 +113,33 @@ def thin(positions: NDArray[np.float64], spacing: float, seed: int) -> NDArray[n
     for _ in range(24):
         distance = (low + high) / 2
         kept = _greedy(positions, order, distance)
+        # The best choice so far is remembered, since the last one need not be the best.
         reached = mean_spacing(kept_positions := positions[kept])
         if abs(reached - spacing) < abs(mean_spacing(positions[best]) - spacing):
             best = kept
         low, high = (distance, high) if reached < spacing else (low, distance)
+        # So few positions have no meaningful mean spacing: search below this distance.
         if len(kept_positions) < 4:
             high = distance
     return best
 
 
 def disc_overlap(distance: NDArray[np.float64], diameter: float) -> NDArray[np.float64]:
-    """Return f(d), the share of a disc of diameter D covered by its twin at distance d.
+    """Return f(d), the fraction of a disc of diameter D that an equal disc at distance d covers.
 
-    f(d) = [2 R^2 acos(d/2R) - (d/2) sqrt(4R^2 - d^2)] / (pi R^2) for d < D, else 0, R = D/2.
+    f(d) = [2 R^2 acos(d/2R) - (d/2) sqrt(4R^2 - d^2)] / (pi R^2) for d < D, else 0, with R = D/2.
     f(0) = 1, f(R) = 0.391, f(D) = 0.
+
+    Parameters
+    ----------
+    distance : (...) float64
+        d, pixels.
+    diameter
+        D, pixels.
+
+    Returns
+    -------
+    (...) float64, from 0 to 1
     """
     r = diameter / 2
     d = np.clip(distance, 0, diameter)
@@ -97,39 +150,87 @@ def disc_overlap(distance: NDArray[np.float64], diameter: float) -> NDArray[np.f
 def members_overlap(
     positions: NDArray[np.float64], groups: NDArray[np.intp], diameter: float, n_neighbours: int
 ) -> float | None:
-    """M1: mean f between the members of a group; null for groups of one.
+    """Return M1, the mean f between the members of a group; None for groups of one position.
 
-    Each member is held against its K nearest fellow members, the mean taken over members and groups.
+    Each member is compared with its K nearest fellow members. The mean is taken over members and groups.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y, object pixels.
+    groups : (n_groups, C) int
+        Indices into `positions`.
+    diameter
+        D, the diameter of the probe, pixels.
+    n_neighbours
+        K; C - 1 is used when it is smaller.
+
+    Returns
+    -------
+    M1, from 0 to 1, or None
     """
     n_members = groups.shape[1]
     if n_members == 1:
         return None
     points = positions[groups]
+    # (group, member, fellow member)
     distance = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
+    # The smallest distance is that of each member to itself.
     nearest = np.sort(distance, axis=-1)[:, :, 1 : min(n_neighbours, n_members - 1) + 1]
     return float(disc_overlap(nearest, diameter).mean())
 
 
 def images_overlap(positions: NDArray[np.float64], diameter: float, n_neighbours: int = 6) -> float:
-    """M2: mean f of each distinct position to its K = 6 nearest others."""
+    """Return M2, the mean f of each distinct position to its K nearest other positions.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y, object pixels.
+    diameter
+        D, the diameter of the probe, pixels.
+    n_neighbours
+        K.
+
+    Returns
+    -------
+    M2, from 0 to 1
+    """
     distinct = np.unique(positions, axis=0)
     k = min(n_neighbours, len(distinct) - 1)
+    # (position, neighbour); column 0 is the position itself and is left out below.
     distance, _ = cKDTree(distinct).query(distinct, k=k + 1)
     return float(disc_overlap(distance[:, 1:], diameter).mean())
 
 
 def groups_overlap(positions: NDArray[np.float64], groups: NDArray[np.intp], diameter: float) -> float:
-    """M3: mean over groups of the mean f to every other group whose centre is nearer than D."""
+    """Return M3: the mean over groups of the mean f to every other group whose centre is nearer than D.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y, object pixels.
+    groups : (n_groups, C) int
+        Indices into `positions`.
+    diameter
+        D, the diameter of the probe, pixels.
+
+    Returns
+    -------
+    M3, from 0 to 1
+    """
     centres = positions[groups].mean(axis=1)
     tree = cKDTree(centres)
     total = 0.0
+    # Block by block, so that the lists of neighbours do not grow with the scan.
     for start in range(0, len(centres), 4096):
         block = centres[start : start + 4096]
         near = tree.query_ball_point(block, diameter, return_sorted=False)
         size = np.array([len(n) for n in near])
+        # One entry per pair of neighbouring groups: the index of the first one within the block.
         owner = np.repeat(np.arange(len(block)), size)
         distance = np.linalg.norm(block[owner] - centres[np.concatenate(near)], axis=1)
-        # Each list holds the group itself (f = 1), and may hold some at exactly D (f = 0).
+        # Each list holds the group itself (f = 1), and may hold groups at exactly D (f = 0).
         f = np.bincount(owner, disc_overlap(distance, diameter), len(block)) - 1
         others = np.bincount(owner, distance < diameter, len(block)) - 1
         total += float(np.sum(f / np.maximum(others, 1)))
@@ -137,9 +238,20 @@ def groups_overlap(positions: NDArray[np.float64], groups: NDArray[np.intp], dia
 
 
 def acceptance_bound(positions: NDArray[np.float64], spacing: float) -> float:
-    """Return the largest share of the positions that any thinning to a hard spacing could keep.
+    """Return the largest fraction of the positions that any thinning to a hard minimum distance could keep.
 
     Hexagonal packing bounds the density at 2 / (sqrt(3) spacing^2).
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y before thinning, object pixels.
+    spacing
+        Minimum distance, pixels.
+
+    Returns
+    -------
+    Fraction, at most 1
     """
     width, height = np.ptp(positions, axis=0)
     area = (width + spacing) * (height + spacing)
@@ -155,7 +267,29 @@ def report(
     bound: float,
     n_neighbours: int,
 ) -> dict[str, float | int | None]:
-    """Return every overlap number of one view and split; nothing is gated on them."""
+    """Return every overlap number of one view and split; they are reported only, and no stage depends on their values.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of the positions of the view, object pixels.
+    n_before
+        Number of positions before thinning.
+    groups : (n_groups, C) int
+        Indices into `positions`.
+    diameter
+        D, the diameter of the probe, pixels.
+    spacing
+        Mean spacing that was aimed at, pixels.
+    bound
+        Result of `acceptance_bound` for the positions before thinning.
+    n_neighbours
+        K of M1.
+
+    Returns
+    -------
+    Numbers by name; lengths in pixels, and None where a number does not exist
+    """
     return {
         "probe_diameter_px": diameter,
         "target_spacing_px": spacing,

@@ -1,7 +1,7 @@
-"""Splitting counts: independent Poisson shares of what was counted.
+"""Splitting counts into independent Poisson shares.
 
-If n is Poisson with mean lambda and a ~ Binomial(n, q), then a and n - a are independent Poisson variables with means
-q lambda and (1 - q) lambda. So what is fitted to one share can be judged by another, without any truth.
+If n is Poisson with mean lambda and a ~ Binomial(n, q), then a and n - a are independent Poisson variables with means q
+lambda and (1 - q) lambda. So an image that was fitted to one share can be judged by another share, without any truth.
 
 References
 ----------
@@ -26,20 +26,28 @@ def split_counts(
 
     Parameters
     ----------
-    counts : (...) integers
+    counts : (...) int
+        Counts, photons.
     shares
-        Expected share of each part; they add up to 1.
+        Expected fraction of the counts in each part; the fractions add up to 1.
     generator
         Source of the draw.
+
+    Returns
+    -------
+    List of (...) int64
+        Counts of each part.
 
     Raises
     ------
     InputError
-        The shares are not positive, or do not add up to 1.
+        A fraction is not positive, or the fractions do not add up to 1.
     """
     if min(shares) <= 0 or not np.isclose(sum(shares), 1):
         raise InputError("shares", shares, "positive shares that add up to 1", "give (0.8, 0.1, 0.1)")
     left, rest, parts = np.asarray(counts, np.int64), 1.0, []
+    # Each part takes its fraction of the counts that are left, so that all parts together are multinomial; the last
+    # part is the remainder.
     for share in shares[:-1]:
         parts.append(generator.binomial(left, min(1.0, share / rest)))
         left, rest = left - parts[-1], rest - share
@@ -47,23 +55,29 @@ def split_counts(
 
 
 def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[np.int64], held_share: float) -> Scan:
-    """Return the scan with a share of its counts, and another share that is not fitted.
+    """Return the scan with one share of its counts to be fitted and another share that is held back.
 
-    The probe is weaker by sqrt(share), so that the object keeps its scale, and the background by share.
+    The probe is multiplied by sqrt(share), so that the object keeps its scale; the background is multiplied by the
+    share.
 
     Parameters
     ----------
     scan
         The whole scan.
     counts : (positions, N, N) int64
-        The share to be fitted.
+        The share to be fitted, photons.
     share
-        Its expected share of the counts.
+        Its expected fraction of the counts.
     held : (positions, N, N) int64
-        Another share.
+        The share that is held back, photons.
     held_share
-        Its expected share of the counts.
+        Its expected fraction of the counts.
+
+    Returns
+    -------
+    Scan
     """
+    # s falls with the probe: the amplitudes of the share then have the same range as those of the whole scan.
     scale = scan.scale * np.sqrt(share)
     return replace(
         scan.dimmed(share),
@@ -71,5 +85,6 @@ def share_of(scan: Scan, counts: NDArray[np.int64], share: float, held: NDArray[
         scale=float(scale),
         metadata=scan.metadata | {"share": share * scan.metadata.get("share", 1.0)},
         held=held.astype(np.uint32),
+        # Relative to the share that is fitted, which is the `counts` of the new scan.
         held_share=held_share / share,
     )

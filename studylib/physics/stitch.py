@@ -1,4 +1,4 @@
-"""Object patches onto one absolute canvas, weighted by the illumination."""
+"""Object patches are averaged on one absolute canvas, weighted by the illumination."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from studylib.physics.forward import probes_at
 from studylib.physics.windows import Layout, nearest_pixels, window_corners
 
 ROUNDS, STEADY = 300, 1e-4
-"""Rounds of phase synchronisation at the most; it ends when no patch turns by more than STEADY, rad, in a round."""
+"""Largest number of rounds of phase synchronisation. It ends when no patch turns by more than STEADY, rad, in a
+round."""
 FAINT = 1e-6
-"""Share of the largest summed illumination below which a pixel was not measured."""
+"""Fraction of the largest summed illumination below which a pixel counts as not measured."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """The scanned box in object pixels: rows top..bottom and columns left..right, ends excluded."""
+    """The scanned box in object pixels: rows top to bottom and columns left to right, ends excluded."""
 
     top: int
     bottom: int
@@ -33,7 +34,18 @@ class Box:
 
 
 def scanned_box(positions: NDArray[np.float64]) -> Box:
-    """Return the box spanned by the scan positions, inside which every pixel was illuminated."""
+    """Return the box spanned by the scan positions; every pixel inside it was illuminated.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
+
+    Returns
+    -------
+    Box
+    """
+    # Of the ends, index 0 is x (columns) and index 1 is y (rows).
     low, high = np.ceil(positions.min(axis=0)), np.floor(positions.max(axis=0))
     return Box(int(low[1]), int(high[1]) + 1, int(low[0]), int(high[0]) + 1)
 
@@ -45,16 +57,24 @@ def illumination(
 
     Parameters
     ----------
-    probe : (N, N) complex64, sqrt(photons)
-    positions : (positions, 2) float64, x and y in object pixels
+    probe : (N, N) complex64
+        Probe, sqrt(photons).
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
     shape
         Rows and columns of the object.
     batch
-        Positions at a time.
+        Number of positions that are computed together.
 
     Returns
     -------
     (rows, columns) float64
+        Photons per object pixel.
+
+    Raises
+    ------
+    InputError
+        A window leaves the object.
     """
     total = np.zeros(shape)
     for start in range(0, len(positions), batch):
@@ -66,7 +86,7 @@ def illumination(
 
 @dataclass(frozen=True)
 class Tile:
-    """The patches of neighbouring positions on a canvas of their own.
+    """The sum of the patches of neighbouring positions, on a canvas just large enough for them.
 
     Attributes
     ----------
@@ -89,28 +109,34 @@ def stitch(
     shape: tuple[int, int],
     agree: bool = False,
 ) -> NDArray[np.complex64]:
-    """Average the patches where they overlap; the weight is |P|^2, the probe shifted by the fraction of its position.
+    """Average the patches where they overlap.
+
+    The weight of a patch is |P|^2, where P is the probe shifted by the fraction of a pixel of the patch's position.
 
     Parameters
     ----------
     blocks
-        Patches (positions, N, N) complex64 and their positions (positions, 2) float64, x and y in object
-        pixels; one block is in memory at a time.
+        Patches (positions, N, N) complex64 and their positions (positions, 2) float64, x and y in object pixels. Only
+        one block is in memory at a time.
     probe : (N, N) complex64
+        Probe, in any unit.
     shape
-        Rows and columns of the object: the canvas is its frame.
+        Rows and columns of the object; the canvas is its frame.
     agree
-        Give the patches of each block, then the blocks, one common phase first (`synchronise`).
+        Whether phase synchronisation (`synchronise`) first gives the patches of each block, then the blocks, one common
+        phase.
 
     Returns
     -------
-    (rows, columns) complex64; zero where no light fell
+    (rows, columns) complex64
+        The object; zero where no light fell.
     """
     tiles = [_tile(patches, positions, probe, agree) for patches, positions in blocks]
     factors = np.ones(len(tiles), dtype=np.complex64)
     if agree and len(tiles) > 1:
 
         def again(turns: NDArray) -> NDArray:
+            """Return the inner product of each tile with the canvas of all turned tiles."""
             canvas = _merge(tiles, turns.astype(np.complex64), shape)
             return np.array([np.vdot(t.weighted, canvas[t.where]) for t in tiles])
 
@@ -119,18 +145,21 @@ def stitch(
 
 
 def _merge(tiles: list[Tile], factors: NDArray[np.complex64], shape: tuple[int, int]) -> NDArray[np.complex64]:
+    """Return the weighted mean of all tiles, (rows, columns), each tile multiplied by its factor."""
     weighted, total = np.zeros(shape, np.complex64), np.zeros(shape, np.float32)
     for tile, factor in zip(tiles, factors, strict=True):
         weighted[tile.where] += factor * tile.weighted
         total[tile.where] += tile.total
-    # A pixel that only the far tails of the probe reach is not an estimate of anything.
+    # A pixel that only the far tails of the probe reach holds no usable estimate.
     return np.divide(weighted, total, out=np.zeros_like(weighted), where=total > FAINT * total.max())
 
 
 def _tile(
     patches: NDArray[np.complex64], positions: NDArray[np.float64], probe: NDArray[np.complex64], agree: bool
 ) -> Tile:
+    """Return the tile of one block of patches, after phase synchronisation where `agree` asks for it."""
     n = probe.shape[0]
+    # (position, row or column): the first row and column of each window
     corners = nearest_pixels(positions)[0][:, ::-1] - n // 2
     low = corners.min(axis=0)
     rows, columns = corners.max(axis=0) + n - low
@@ -143,11 +172,11 @@ def _tile(
 
 
 def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], layout: Layout) -> NDArray[np.complex64]:
-    """Return the unit factors that make the patches agree best where they overlap.
+    """Return the unit factors with which the patches agree best where they overlap.
 
-    A diffraction pattern does not change when its exit wave is multiplied by a unit factor, so each patch has a
-    phase of its own, and only overlap relates them. In rounds the patches are stitched, and each is given the phase of
-    the canvas in its window. No truth is needed.
+    A diffraction pattern does not change when its exit wave is multiplied by a unit factor. So each patch has an
+    arbitrary phase, and only the overlap relates these phases. In each round the patches are stitched, and each patch
+    takes the phase of the canvas in its window. No truth is needed.
 
     Parameters
     ----------
@@ -160,7 +189,8 @@ def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], la
 
     Returns
     -------
-    (positions,) complex64, modulus 1
+    (positions,) complex64
+        Factors of modulus 1.
 
     References
     ----------
@@ -171,6 +201,7 @@ def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], la
     lit = total > FAINT * total.max()
 
     def again(factors: NDArray) -> NDArray:
+        """Return the inner product of each patch with the canvas of all turned patches, in its window."""
         canvas = layout.add(weighted, factors.astype(np.complex64))
         return layout.products(weighted, np.divide(canvas, total, out=np.zeros_like(canvas), where=lit))
 
@@ -178,18 +209,24 @@ def synchronise(weighted: NDArray[np.complex64], weight: NDArray[np.float32], la
 
 
 def _agreeing(again: Callable[[NDArray], NDArray], n: int) -> NDArray[np.complex64]:
-    """Return unit factors of n parts that agree best: each part turned to what all give together, round by round.
+    """Return the unit factors of n parts with which they agree best.
 
-    A plain round carries a phase no further than to the neighbours, so each begins ahead of the last one by a growing
-    share of its step (Nesterov), and a tenth of the rounds is enough. Every factor keeps the modulus 1: the first
-    eigenvector, which would be found sooner, gathers where the patches are least noisy and says nothing of the rest.
+    In each round every part takes the phase of what all parts give together. A plain round carries a phase no further
+    than to the neighbours. So each round starts from an extrapolation of the last step, with a momentum that grows
+    (Nesterov); a tenth of the rounds is then enough. Every factor keeps the modulus 1. The leading eigenvector would be
+    found sooner, but it is concentrated where the patches are least noisy and does not determine the others.
 
     Parameters
     ----------
     again
-        From a factor for each part to the product of each part with what all give together.
+        Function from a factor for each part to the inner product of each part with what all parts give together.
     n
-        Parts.
+        Number of parts.
+
+    Returns
+    -------
+    (n,) complex64
+        Factors of modulus 1.
 
     References
     ----------
@@ -200,6 +237,7 @@ def _agreeing(again: Callable[[NDArray], NDArray], n: int) -> NDArray[np.complex
     factors = before = np.ones(n, dtype=np.complex64)
     for k in range(ROUNDS):
         ahead = factors + k / (k + 3) * (factors - before)
+        # The modulus of the product is discarded: only the phase of a part is free.
         before, factors = factors, _unit(again(ahead)).astype(np.complex64)
         if np.abs(factors - before).max() < STEADY:
             break
@@ -207,16 +245,26 @@ def _agreeing(again: Callable[[NDArray], NDArray], n: int) -> NDArray[np.complex
 
 
 def _unit(number):
+    """Return a number or array divided by its modulus; 0 stays 0."""
     return number / np.maximum(np.abs(number), np.finfo(np.float32).tiny)
 
 
 def neighbouring_blocks(positions: NDArray[np.float64], size: int) -> list[NDArray[np.intp]]:
-    """Divide positions into compact blocks of at most about `size`: strips along y, cut along x.
+    """Divide positions into compact blocks of at most `size`: strips along y, each cut along x.
+
+    Parameters
+    ----------
+    positions : (positions, 2) float64
+        x and y of each window's centre, object pixels.
+    size
+        Largest number of positions in a block.
 
     Returns
     -------
-    Indices of each block; together all positions, each once
+    List of (at most size,) int
+        Indices of each block, rising. Every position is in exactly one block.
     """
+    # About as many strips as blocks in a strip.
     n_strips = int(np.ceil(np.sqrt(len(positions) / size)))
     strips = np.array_split(np.argsort(positions[:, 1], kind="stable"), n_strips)
     return [

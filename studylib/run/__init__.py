@@ -1,1 +1,1 @@
-"""A run: its hub, plan, stages, provenance and engine."""
+"""A run of the study: its hub, plan, stages, provenance and engine."""

@@ -1,4 +1,4 @@
-"""Where the stages run: this machine or a cluster, as a workflow profile of Snakemake says; and a run's jobs there."""
+"""Where the stages run, this machine or a cluster, as a workflow profile of Snakemake says; and a run's SLURM jobs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,25 @@ from studylib.run.provenance import ROOT
 PROFILES = ROOT / "workflow/profiles"
 LOCAL = "local"
 SECONDS = 5.0
-"""How long the scheduler has to answer."""
+"""Seconds that the scheduler has to answer."""
 
 
 def profile_folder(name: str) -> Path:
-    """Return the folder of a workflow profile: one of the repository's by its name, or any folder.
+    """Return the folder of a workflow profile.
+
+    Parameters
+    ----------
+    name
+        Name of a profile of the repository (workflow/profiles), or the path of any folder.
+
+    Returns
+    -------
+    Folder with a config.yaml of Snakemake
 
     Raises
     ------
     InputError
-        It has no config.yaml.
+        The folder has no config.yaml.
     """
     known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
     folder = PROFILES / name if name in known else Path(name).resolve()
@@ -41,44 +50,54 @@ def profile_folder(name: str) -> Path:
 
 
 def placement(name: str, root: Path, cores: int, most_memory: int) -> list[str]:
-    """Return the words of Snakemake's command line that say where stages run.
+    """Return the options of Snakemake that say where the stages run.
 
     Parameters
     ----------
     name
-        Of the workflow profile.
+        Name or folder of the workflow profile.
     root
-        Folder of the study; names its jobs.
+        Folder of the study; the names of its jobs follow from it.
     cores
-        Of this machine; a cluster has its own.
+        Cores of this machine that may be used; the profile of a cluster sets its own.
     most_memory
-        MiB of the stage that needs most: it runs alone where the machine has less.
+        MiB of the stage that needs the most memory. It runs alone where the machine has less.
+
+    Returns
+    -------
+    Options of Snakemake, one word each
+
+    Raises
+    ------
+    InputError
+        The profile has no config.yaml.
     """
     folder = profile_folder(name)
     words = ["--profile", str(folder)]
     told = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
     if told.get("executor", LOCAL) == LOCAL:
+        # A stage that needs more memory than the machine has is still started, but alone.
         memory = max(psutil.virtual_memory().total // 2**20, most_memory)
         words += ["--cores", str(cores), "--resources", f"mem_mb={memory}"]
-        # Processes side by side on one GPU wait for one another (docs/cluster.md): one at a time.
+        # Processes that share one GPU wait for one another (docs/cluster.md), so they take it one at a time.
         return [*words, "gpu=1", "--config", "gpu=1"] if has_gpu() else words
     return [*words, "--slurm-jobname-prefix", job_name(root)] if told["executor"] == "slurm" else words
 
 
 def has_gpu() -> bool:
-    """Return whether a GPU of NVIDIA's is there that this process may use."""
+    """Return whether this process may use an NVIDIA GPU."""
     if shutil.which("nvidia-smi") is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
         return False
     return "GPU 0" in _ask("nvidia-smi", "--list-gpus")
 
 
 def job_name(root: Path) -> str:
-    """Return how the names of all jobs of a study begin."""
+    """Return the prefix of the names of all SLURM jobs of a study."""
     return f"studylib-{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]}"
 
 
 def jobs(name: str) -> list[str]:
-    """Return the numbers of the user's SLURM jobs with such names; none where no SLURM answers."""
+    """Return the numbers of this user's SLURM jobs whose names begin with a prefix; none where no SLURM answers."""
     if shutil.which("squeue") is None:
         return []
     told = _ask("squeue", "--noheader", "--format=%i %j", f"--user={os.getuid()}")
@@ -87,19 +106,32 @@ def jobs(name: str) -> list[str]:
 
 
 def job_log(root: Path, rule: str) -> str:
-    """Return the end of what the last job of a rule said; empty where it was none or said nothing."""
+    """Return the end of the log of the last SLURM job of a rule.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    rule
+        Name of the rule, as `Stage.rule` gives it.
+
+    Returns
+    -------
+    At most 6,000 bytes of text; empty where there is no job or no output
+    """
+    # A cluster's own messages, such as "out of memory", are in this log alone.
     logs = sorted((root / ".snakemake/slurm_logs").glob(f"*_{rule}/**/*.log"), key=lambda path: path.stat().st_mtime)
     return tail(logs[-1], 6000) if logs else ""
 
 
 def cancel(name: str) -> None:
-    """Cancel the SLURM jobs with such names."""
+    """Cancel this user's SLURM jobs whose names begin with a prefix."""
     if numbers := jobs(name):
         _ask("scancel", *numbers)
 
 
 def _ask(*command: str) -> str:
-    """Return what a command of the scheduler says; nothing where it does not answer in time."""
+    """Return the standard output of a command; empty where it does not answer within `SECONDS`."""
     with suppress(subprocess.TimeoutExpired):
         return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False).stdout
     return ""

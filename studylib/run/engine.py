@@ -1,4 +1,4 @@
-"""Runs a study on Snakemake: prepares its folder, shows the banners, and says which conditions failed and why."""
+"""Run a study on Snakemake: prepare its folder, show the banners, and say which conditions failed and why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from studylib.run.stage import Stage
 from studylib.run.study import Study, graph, hubs
 
 BLOCKER = "analysis/blocker.txt"
+"""Hub-relative file that says what failed, with the command, the log and the stack trace."""
 Say = Callable[[str], None]
+"""Takes one line that is printed, and written into the log of the run."""
 
 
 def execute(
@@ -38,25 +40,35 @@ def execute(
     cores: int = 2,
     workflow_profile: str = cluster.LOCAL,
 ) -> list[str]:
-    """Run all phases of all conditions; where one crashes, write its analysis/blocker.txt, and raise in the end.
-
-    Returns
-    -------
-    Names of the arms that did not learn
+    """Run all phases of all conditions. A condition that fails leaves analysis/blocker.txt, and the others go on.
 
     Parameters
     ----------
+    root
+        Folder of the study.
+    study
+        What is varied, and the arms.
+    base
+        NPZ with probe and object, or a measured scan; None for the built-in samples.
+    clobber
+        Delete earlier outputs of a study in this folder first.
     cores
-        Of this machine that may be used.
+        Cores of this machine that may be used.
     workflow_profile
-        Where the stages run: local, slurm or a folder with a profile of Snakemake.
+        Where the stages run: local, slurm, or a folder with a profile of Snakemake.
+
+    Returns
+    -------
+    Names of the arms whose status is not ok: they did not learn, or their contrast is out of bounds
 
     Raises
     ------
     InputError
-        The folder cannot be used, or holds images that other code made.
+        The folder cannot be used, another run is using it, or it holds images that other code made.
     StageError
-        A stage failed, or the verification did.
+        A stage failed, or the verification of a condition did. It is raised after all other conditions have run.
+    Interrupted
+        A signal ended the run.
     """
     plan = graph(study)
     where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in plan))
@@ -70,16 +82,35 @@ def execute(
 
 
 def _say(log: TextIO, line: str) -> None:
+    """Print a line and write it into the log at once, so that a killed run has lost none."""
     print(line, flush=True)
     log.write(line + "\n")
     log.flush()
 
 
 def _phases(root: Hub, study: Study, plan: list[Stage], where: list[str], say: Say) -> list[str]:
+    """Run the graph and finish what it made; write the blocker of the study where anything fails.
+
+    Parameters
+    ----------
+    root, study
+        As for `execute`.
+    plan
+        All stages of the study.
+    where
+        Options of Snakemake that say where the stages run, as `cluster.placement` gives them.
+    say
+        Prints and logs a line.
+
+    Returns
+    -------
+    Names of the arms whose status is not ok
+    """
     say(f"{provenance.utc_now()} {study.describe()}")
     every = hubs(root, study)
     for hub in every:
         (hub / BLOCKER).unlink(missing_ok=True)
+    # What the blocker names, unless a stage turns out to be at fault.
     command, log = "python -m studylib verify", LOG
     try:
         mend(root, plan, say)
@@ -107,17 +138,39 @@ def _phases(root: Hub, study: Study, plan: list[Stage], where: list[str], say: S
 
 
 def write_blocker(hub: Hub, error: Exception, command: str, log: str) -> None:
-    """Write what failed, with its stack trace or the end of its log, into a hub."""
+    """Write into a hub what failed.
+
+    Parameters
+    ----------
+    hub
+        Hub whose analysis/blocker.txt is written.
+    error
+        A StageError with the end of a log as its second argument, or any error whose stack trace is current.
+    command
+        Command that failed.
+    log
+        Log of that command, hub-relative.
+    """
     trace = error.args[1] if isinstance(error, StageError) and len(error.args) > 1 else traceback.format_exc()
     write_text(hub / BLOCKER, clean(hub, f"command: {command}\nlog: {log}\nhub log: {LOG}\n\n{trace}\n"))
 
 
 def _run_graph(root: Hub, plan: list[Stage], where: list[str], say: Say, keep_going: bool) -> tuple[list[Stage], str]:
-    """Bring all stages up to date in one run of Snakemake, which starts independent ones side by side.
+    """Bring all stages up to date in one run of Snakemake, which runs independent stages side by side.
+
+    Parameters
+    ----------
+    root, plan, where, say
+        As for `_phases`.
+    keep_going
+        Run what does not depend on a stage that failed.
 
     Returns
     -------
-    The stages that failed, and what the log of the first or Snakemake says; an empty text when all is well
+    failed
+        Stages that failed, in the order in which they began.
+    log
+        End of the log of the first of them, else the end of Snakemake's output; empty when all is well.
     """
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(provenance.ROOT / "workflow/Snakefile"),
@@ -140,7 +193,7 @@ def _run_graph(root: Hub, plan: list[Stage], where: list[str], say: Say, keep_go
     if process.returncode == 0:
         reporter.rest()
         return [], ""
-    # Snakemake waits for the stages that still run, so what began and did not complete is what failed.
+    # Snakemake waits for the stages that still run. So a stage that began and did not complete has failed.
     reporter.look()
     failed = list(reporter.running)
     log = (
@@ -152,13 +205,25 @@ def _run_graph(root: Hub, plan: list[Stage], where: list[str], say: Say, keep_go
 
 
 def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage], told: str, say: Say) -> list[str]:
-    """Finish every condition whose evidence is there, say of the others why it is not, and draw the curves.
+    """Finish every condition that has its evidence, say why the others have none, and draw the response curves.
+
+    Parameters
+    ----------
+    root, study, plan, say
+        As for `_phases`.
+    failed, told
+        What `_run_graph` returned.
+
+    Returns
+    -------
+    Names of the arms whose status is not ok in any condition
 
     Raises
     ------
     StageError
         A condition failed.
     """
+    # A dict keeps the order in which the names come, and each but once.
     unfit: dict[str, None] = {}
     lost: dict[str, str] = {}
     for number, folder in enumerate(study.conditions(), start=1):
@@ -173,6 +238,7 @@ def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage],
                 raise error
             if not all(is_complete(hub / stage.log) for stage in mine):
                 raise StageError("not all of its stages ran", told)
+            # A condition that no stage touched since it was verified is not rendered and signed again.
             with (hub / LOG).open("a", encoding="utf-8") as log:
                 names = list(_unfit(hub)) if _is_finished(hub, mine) else finish(hub, _writer(log))
             unfit |= dict.fromkeys(names)
@@ -194,18 +260,31 @@ def _finish_all(root: Hub, study: Study, plan: list[Stage], failed: list[Stage],
         raise StageError(f"{many}, first {first}: {lost[first]}", told)
     say("SUCCESS: All conditions completed")
     for hub in hubs(root, study):
-        if not (hub / DELTAS).is_file():  # the study itself, and what its conditions share
+        if not (hub / DELTAS).is_file():  # no evidence: the study's own folder, or what conditions share
             checksums.sign(hub)
     return list(unfit)
 
 
 def concerned(failed: list[Stage], mine: list[Stage]) -> list[Stage]:
-    """Return the failed stages that a condition with these stages needs: its own, and shared ones that it links."""
+    """Return the failed stages on which a condition depends.
+
+    Parameters
+    ----------
+    failed
+        Stages of the study that failed.
+    mine
+        Stages of the condition.
+
+    Returns
+    -------
+    Those of `failed` that the condition runs itself, or whose files it links from another hub
+    """
     shared = {posixpath.normpath(f"{stage.source}/{stage.name}") for stage in mine if stage.source}
     return [stage for stage in failed if stage in mine or stage.key in shared]
 
 
 def _writer(log: TextIO) -> Say:
+    """Return a function that writes lines into the log of a condition and prints nothing on the terminal."""
     return lambda line: print(line, file=log, flush=True)
 
 
@@ -218,14 +297,23 @@ def _is_finished(hub: Hub, mine: list[Stage]) -> bool:
 
 
 def finish(hub: Hub, say: Say) -> list[str]:
-    """Render the report, write summary and inventory, verify, announce success, and sign every file off.
+    """Render the report, write summary and inventory, verify the hub, announce success, and sign every file off.
+
+    Parameters
+    ----------
+    hub
+        Hub of one condition, all stages complete.
+    say
+        Prints or logs a line.
 
     Returns
     -------
-    Names of the arms that did not learn
+    Names of the arms whose status is not ok: they did not learn, or their contrast is out of bounds
 
     Raises
     ------
+    InputError
+        A file of the evidence is missing.
     StageError
         A comparison job failed, or the verification found a problem.
     """
@@ -249,11 +337,12 @@ def finish(hub: Hub, say: Say) -> list[str]:
     for name, told in unfit.items():
         say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
+    # The list of hashes comes last: it covers every other file of the hub.
     checksums.sign(hub)
     return list(unfit)
 
 
 def _unfit(hub: Hub) -> dict[str, dict[str, str]]:
-    """Return what is said of the arms that did not learn."""
+    """Return status and reason, by name, of the arms whose status is not ok."""
     status = read_json(hub / DELTAS, "run 06_evidence")["status"]
     return {name: told for split in status.values() for name, told in split.items() if told["status"] != "ok"}

@@ -1,4 +1,4 @@
-"""The hub: one folder for each run, and the paths in it."""
+"""The hub: the folder of one run, and the paths below it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,48 @@ from studylib.run import paths
 
 FOLDERS = ("plan", "summary", "red", "green", "collect", "cli", "analysis", "data", "notebooks")
 LOG = "cli/run_phase_g_dense.log"
-"""Log of the run itself."""
+"""Hub-relative path of the log of the run itself."""
 NEW_HUB = "give --hub a new folder, such as reports/my-run"
 MARKS = ("plan/hub.json", "plan/run.json")
-"""Files of which a hub holds at least one: written when its folder is made, and when a run starts."""
+"""Files that mark a folder as a hub: the first is written when the folder is made, the second when a run starts. A hub
+holds at least one of them."""
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Paths below a hub; what is written into artefacts is always `relative` (TYPE-PATH-001).
+    """Paths below a hub. Artefacts name files by their `relative` path only (TYPE-PATH-001).
 
     Parameters
     ----------
     root
-        The hub's folder.
+        Folder of the hub. It is made absolute.
+
+    Raises
+    ------
+    InputError
+        The path holds a brace.
     """
 
     root: Path
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root).absolute())
+        # papermill and Snakemake read braces in a path as a placeholder.
         if "{" in str(self.root) or "}" in str(self.root):
             raise InputError("hub", self.root.name, "a path without braces", "give --hub reports/my-run")
 
     @property
     def exists(self) -> bool:
-        """Return whether the folder is a hub already."""
+        """Whether the folder is a hub already."""
         return any((self.root / mark).is_file() for mark in MARKS)
 
     def check_folder(self) -> None:
-        """Refuse a folder that holds anything and is no hub: what lies there is somebody's.
+        """Refuse a folder that holds files and is not a hub, because these files belong to somebody else.
 
         Raises
         ------
         InputError
-            Not a folder, not readable, or neither empty nor a hub.
+            The path is not a folder, cannot be read, or is neither empty nor a hub.
         """
         try:
             first = min(self.root.iterdir(), default=None) if self.root.exists() else None
@@ -59,12 +66,16 @@ class Hub:
             )
 
     def create(self) -> Hub:
-        """Make the hub's folders, in a folder that is new or empty, or is a hub already.
+        """Make the folders of the hub. The hub's own folder must be new, empty, or a hub already.
+
+        Returns
+        -------
+        The hub itself
 
         Raises
         ------
         InputError
-            The folder holds somebody's files, or cannot be made or written to.
+            The folder holds files of somebody else, or cannot be made or written to.
         """
         self.check_folder()
         try:
@@ -72,6 +83,7 @@ class Hub:
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
             if not self.exists:
                 self.mark()
+            # An existing folder may still be read-only; only a write shows it.
             with tempfile.TemporaryFile(dir=self.root):
                 pass
         except OSError as error:
@@ -84,11 +96,20 @@ class Hub:
         return self
 
     def mark(self) -> None:
-        """Write the file that makes a folder a hub; one of an earlier version has its plan alone."""
+        """Write the file that marks a folder as a hub. Hubs of earlier versions have plan/run.json alone."""
         write_json(self.root / MARKS[0], {"study": STUDY_ID})
 
     def relative(self, path: str | Path) -> str:
-        """Return the path relative to the hub, POSIX.
+        """Return a path relative to the hub, in POSIX form.
+
+        Parameters
+        ----------
+        path
+            An absolute path below the hub, or a path that is relative to the hub already.
+
+        Returns
+        -------
+        Hub-relative path with forward slashes
 
         Raises
         ------
@@ -106,25 +127,107 @@ class Hub:
         return self.root / name
 
     def phase_c(self, dose: int, split: str) -> Path:
-        """Return the simulated data set of a split."""
+        """Return the data set of a split, simulated or thinned from a measured scan (phase C).
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern.
+        split
+            train or test.
+
+        Returns
+        -------
+        Absolute path of an NPZ
+        """
         return self / paths.phase_c(dose, split)
 
     def phase_d(self, dose: int, view: str, split: str) -> Path:
-        """Return the data set of a view."""
+        """Return the data set of a view (phase D).
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern.
+        view
+            dense or sparse.
+        split
+            train or test.
+
+        Returns
+        -------
+        Absolute path of an NPZ
+        """
         return self / paths.phase_d(dose, view, split)
 
     def overlap_metrics(self, dose: int, view: str) -> Path:
-        """Return the overlap metrics of a view."""
+        """Return the overlap metrics of a view, both splits in one file.
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern.
+        view
+            dense or sparse.
+
+        Returns
+        -------
+        Absolute path of a JSON file
+        """
         return self / paths.overlap_metrics(dose, view)
 
     def phase_e(self, dose: int, view: str, key: str) -> Path:
-        """Return the folder of a trained arm."""
+        """Return the folder of a trained arm (phase E).
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern at which the arm was trained.
+        view
+            dense or sparse.
+        key
+            Key of the arm.
+
+        Returns
+        -------
+        Absolute path of a folder
+        """
         return self / paths.phase_e(dose, view, key)
 
     def phase_f(self, dose: int, view: str, split: str, key: str) -> Path:
-        """Return an arm's reconstruction of a split."""
+        """Return an arm's reconstruction of a split (phase F).
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern.
+        view
+            dense or sparse.
+        split
+            train or test.
+        key
+            Key of the arm.
+
+        Returns
+        -------
+        Absolute path of an NPZ
+        """
         return self / paths.phase_f(dose, view, split, key)
 
     def comparison(self, dose: int, view: str, split: str) -> Path:
-        """Return the folder of a comparison."""
+        """Return the folder of a comparison (phase G).
+
+        Parameters
+        ----------
+        dose
+            Mean photons per pattern.
+        view
+            dense or sparse.
+        split
+            train or test.
+
+        Returns
+        -------
+        Absolute path of a folder
+        """
         return self / paths.comparison(dose, view, split)

@@ -1,4 +1,4 @@
-"""The stage that computes what the photons of a condition allow (05_limit)."""
+"""The stage that computes how small an error the photons of a condition allow (05_limit)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,38 @@ from studylib.run.stages import read_design
 
 
 def compute(hub: Hub, profile: str, dose: int, view: str, split: str) -> Limit:
-    """Compute the limit of a split's scan from its true object, probe and positions; write numbers, maps, picture."""
+    """Compute the limit of a split from its true object, probe and positions; write numbers, maps and picture.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    profile
+        Profile of the design: smoke, laptop or full.
+    dose
+        Mean photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
+
+    Returns
+    -------
+    `studylib.judge.limit.Limit`
+
+    Raises
+    ------
+    InputError
+        The data set of the view is missing or damaged.
+    StageError
+        The hub has another design.
+    """
     from studylib import figures
 
     begin = time.perf_counter()
     design, source = read_design(hub, profile), hub.phase_d(dose, view, split)
     scan, truth, phase = dataset.load_scan(source, VIEW_FIRST), dataset.load_truth(source), dataset.load_phase(source)
+    # Where the true phase spans less than 2 pi, the data set holds no unwrapped phase: the angle is the phase.
     told = limit_of(truth, np.angle(truth) if phase is None else phase, scan, design.seeds.simulation)
     folder = hub.comparison(dose, view, split)
     write_json(folder / paths.LIMIT, told.report())

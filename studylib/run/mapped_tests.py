@@ -1,4 +1,4 @@
-"""The tests that the study maps to its claims, run on request; their logs go into the hub."""
+"""Run the tests that stand for the claims of the study, on request, and keep their logs in the hub."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ MAPPED = (
     "tests/study/test_phase_g_dense_orchestrator.py::test_run_phase_g_dense_collect_only_generates_commands",
     "tests/study/test_phase_g_dense_metrics_report.py::test_analyze_dense_metrics_success_digest",
 )
+"""Node ids of the mapped tests, relative to the repository."""
 
 
 def run_mapped_tests(hub: Hub) -> int:
-    """Collect and run the mapped tests; green/ or red/ gets the log, summary.md the counts.
+    """Collect and run the mapped tests. green/ or red/ gets the log, and summary/summary.md the counts.
 
-    A hub that is not as its run left it stays unsigned.
+    Parameters
+    ----------
+    hub
+        Finished hub. If its files are not as the run left them, it stays unsigned.
+
+    Returns
+    -------
+    Exit status: that of pytest, or 1 where the hub is damaged
     """
+    # Ask before the logs change the hub: signing it again must not hide damage.
     fit = intact(hub).ok
     collected = _pytest("--collect-only", "-q")
     write_text(hub / "collect/pytest_collect_only.log", clean(hub, collected.stdout + collected.stderr))
@@ -38,6 +47,7 @@ def run_mapped_tests(hub: Hub) -> int:
     counts = {outcome: int(n) for n, outcome in re.findall(r"(\d+) (passed|failed|error|skipped)", last)}
     write_json(hub / "summary/mapped_tests.json", counts)
     summary_page.write(hub)
+    # The new logs change the inventory, and the old list of hashes does not cover them.
     (hub / checksums.NAME).unlink(missing_ok=True)
     inventory.write(hub)
     if not fit:
@@ -48,5 +58,6 @@ def run_mapped_tests(hub: Hub) -> int:
 
 
 def _pytest(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the mapped tests, in the repository, and keep what it prints."""
     command = [sys.executable, "-m", "pytest", *MAPPED, *options, "-p", "no:cacheprovider"]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

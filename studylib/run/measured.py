@@ -1,4 +1,4 @@
-"""Phase C of a measured scan: a shorter exposure, and in place of the truth a reference from all other counts."""
+"""Phase C of a measured scan: a shorter exposure, and a reference from all other counts in place of the truth."""
 
 from __future__ import annotations
 
@@ -24,22 +24,33 @@ from studylib.probes import refuse_wrapping
 from studylib.scan import Scan
 
 REFERENCE = MapSettings(tv=0.1, amplitude_tv=1.0, iterations=150, least_gain=5e-3)
-"""Of the solver that makes the reference: photons are many, so that little prior is enough. It goes on until a round
-gains next to nothing: slow structure converges last, and an arm that does not get there either would look the better
-for it. On a Siemens star images of later rounds agree with one another to a phase MS-SSIM of 1.0000 and 0.006 rad."""
+"""Settings of the solver that makes the reference. Photons are many, so a weak prior is enough. The solver goes on
+until a round gains next to nothing: slow structure converges last, and beside an unfinished reference an arm that did
+not converge either would score too well. On a Siemens star, images of later rounds agree with one another to a phase
+MS-SSIM of 1.0000 and 0.006 rad."""
 
 BYTES = 14
-"""For each pixel of each pattern, of what lies beside one another while a large scan is divided: amplitudes of the
-whole, of the exposure and of the rest, and the counts held back."""
+"""Bytes for each pixel of each pattern while a large scan is divided: the amplitudes of the whole scan, of the exposure
+and of the rest (float32 each), and the counts held back (uint16)."""
 
 
 def check(scan: Measured) -> describe.Counts:
-    """Refuse a scan that the study cannot thin or reconstruct, in words; return what its patterns hold.
+    """Refuse a scan that the study cannot thin or reconstruct, and say why; else return what its patterns hold.
+
+    Parameters
+    ----------
+    scan
+        What the file holds: patterns (positions, rows, columns), positions, probe.
+
+    Returns
+    -------
+    `studylib.describe.Counts`
 
     Raises
     ------
     InputError
-        Something is missing, the counts are not raw, the far-field model does not hold, or patterns are too small.
+        Something is missing, the counts are not raw, the far-field model does not hold, the patterns are too small or
+        empty, the probe wraps round its window, or the disk has no room for the parts of the scan.
     """
     if doubt := scan.far_field_doubt():
         raise InputError("scan", scan.name, "a far-field scan", doubt)
@@ -53,6 +64,7 @@ def check(scan: Measured) -> describe.Counts:
     if not side_of_study(rows, columns):
         expected = f"patterns of at least {LEAST_SIDE} x {LEAST_SIDE} px"
         raise InputError(f"patterns of {scan.name}", f"{rows} x {columns} px", expected, "give the whole detector")
+    # Arrays beyond this size go to the disk; refuse the scan now rather than half-way through.
     if BYTES * n * rows * columns > machine.HELD:
         machine.refuse_full_disk(f"patterns of {scan.name}", (n, rows, columns), BYTES * n * rows * columns)
     counts = describe.count(scan)
@@ -68,19 +80,32 @@ def check(scan: Measured) -> describe.Counts:
 
 
 def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, list[int]]:
-    """Write a measured scan as NPZ, whatever its format, and return it with the doses, "full" as a number.
+    """Write a measured scan of any known format as NPZ.
 
-    Its patterns are cut where their sides are unequal or no multiple of 16. Equal scans give equal bytes, so that a
-    study of it is resumed by the same command.
+    Patterns are cut where their sides are unequal or not a multiple of 16. Equal scans give equal bytes, so that the
+    same command resumes a study.
 
     Parameters
     ----------
     files
-        Of one scan.
+        Files of one scan.
     folder
-        Where the NPZ is written.
+        Folder in which scan.npz is written.
     doses
-        Photons per pattern; "full" is the most that leaves half of the counts for the reference.
+        Photons per pattern, or "full": the largest dose that leaves half of the counts for the reference.
+
+    Returns
+    -------
+    path
+        The NPZ (DATA-001).
+    doses
+        The same doses as whole numbers.
+
+    Raises
+    ------
+    InputError
+        The files cannot be read, the scan cannot be used (`check`), or a dose leaves less than half of the counts for
+        the reference.
     """
     scan = cropped(open_scan(*files))
     mean = check(scan).mean
@@ -93,38 +118,46 @@ def as_base(files: list[Path], folder: Path, doses: list[Any]) -> tuple[Path, li
 def condition(
     path: Path, probe: Path, half: Path, dose: int, seed: int
 ) -> tuple[dict[str, Scan], NDArray[np.complex64], dict[str, Any]]:
-    """Return the scan of a dose, the reference, and how it was made.
+    """Return the scan of a dose, the reference, and a record of how the reference was made.
 
-    Training and test half are one and the same, the whole scan: whoever trains does so on what is to be reconstructed,
-    and only the Baseline is given patches of the reference for it.
+    Training half and test half are the same, the whole scan. So a network trains on the patterns that it then
+    reconstructs, and only the Baseline is given patches of the reference for this.
 
     Parameters
     ----------
     path
         The scan, as `open_scan` reads it.
     probe, half
-        What `measured_stage.look` wrote.
+        The two files that `measured_stage.look` wrote: the probe, and the image of one half of the counts.
     dose
         Mean photons per pattern of the exposure.
     seed
-        Of its division.
+        Seed of the division of the counts.
 
     Returns
     -------
     scans
-        By split.
+        The exposure by split, with counts beside it to which no arm is fitted.
     reference : (rows, columns) complex64
-        From counts that are independent of those of the scans.
+        Image from counts that are independent of those of the scans.
     told
-        How the reference was made, and how well it explains counts that it was not fitted to.
+        How the reference was made, and how well it explains counts to which it was not fitted.
+
+    Raises
+    ------
+    InputError
+        01_measured has not run, or the dose leaves less than half of the counts for the reference.
+    StageError
+        The reference is not finite.
     """
     measured = open_scan(path)
     chosen = read_members(probe, ("probeGuess", "_told"), "run notebook 01_measured first")
     start = read_members(half, ("objectGuess", "_seed"), "run notebook 01_measured first")
     exposure = shorter(replace(measured.scan(), probe=chosen["probeGuess"]), dose, seed)
-    # With another seed that half holds counts of this exposure: the reference then starts from a flat object.
+    # Under another seed, that half would share counts with this exposure: start the reference from a flat object then.
     first = start["objectGuess"] if int(start["_seed"]) == seed else None
     image, losses = solve(exposure.rest, REFERENCE, first, name="reference")
+    # The held counts of the exposure are independent of the rest, to which the reference was fitted.
     judged = consistency.measures(image, exposure.scan)
     scans = {s: replace(exposure.scan, metadata=exposure.scan.metadata | {"split": s}) for s in SPLITS}
     told = {

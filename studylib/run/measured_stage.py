@@ -1,4 +1,4 @@
-"""The stages that look at a measured scan: its probe (01_measured), and the ceiling of its scores (01_ceiling)."""
+"""The stages that examine a measured scan: its probe (01_measured), and the ceiling of its scores (01_ceiling)."""
 
 from __future__ import annotations
 
@@ -32,20 +32,35 @@ from studylib.run.provenance import stamp
 from studylib.scan import Scan
 
 JUDGED = 150
-"""Positions in the middle of a scan on which two probes are compared."""
+"""Largest number of positions, from the middle of a scan, on which two probes are compared."""
 REFINED = 2000
-"""Positions in the middle of a large scan on which pty-chi, which holds all patterns in memory, refines the probe."""
+"""Largest number of positions, from the middle of a scan, on which pty-chi refines the probe: pty-chi holds all
+patterns in memory."""
 
 
 def look(hub: Hub, profile: str) -> dict[str, Any]:
-    """Refine the probe of the hub's measured scan and image one half of its counts; write both (01_measured).
+    """Refine the probe of the hub's measured scan and reconstruct one half of its counts; write both (01_measured).
 
-    The probe is refined by pty-chi on nine tenths of the counts, and taken where MAP explains the last tenth better
-    with it, by more than three standard errors. The half is the one that no exposure is drawn from.
+    pty-chi refines the probe on nine tenths of the counts. The refined probe is taken if MAP explains the last tenth
+    better with it, by more than three standard errors. The half is the one from which no exposure is drawn.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run, with the measured scan as its base.
+    profile
+        Profile of the design: smoke, laptop or full.
 
     Returns
     -------
-    What scan.json holds: description, probe and orientation
+    Content of scan.json: description, probe and orientation, in words
+
+    Raises
+    ------
+    InputError
+        The hub has no measured scan, or the scan cannot be used (`measured.check`).
+    StageError
+        The hub has another design, or probe or object are not finite.
     """
     begin = time.perf_counter()
     design = stages.read_design(hub, profile)
@@ -54,7 +69,7 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     scan = measured.scan()
     probe, why = _better_probe(scan, design.seeds.iteration)
     assert measured.probe is not None
-    light = (np.abs(measured.probe) ** 2).sum(axis=(1, 2))
+    light = (np.abs(measured.probe) ** 2).sum(axis=(1, 2))  # (modes, N, N) -> (modes,)
     if len(light) > 1:
         why += (
             f"; the first of {len(light)} modes, with {light[0] / light.sum():.0%} of the light: the study is coherent"
@@ -71,13 +86,28 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
 
 
 def ceiling(hub: Hub, profile: str) -> dict[str, dict[str, Any]]:
-    """Score images of two halves of the counts, and of the positions, against each other; write it (01_ceiling).
+    """Score the images of two halves of the counts against each other, and those of two halves of the positions.
 
-    An arm with a strong prior, held against a reference of more counts than a half, may pass it.
+    The result is the ceiling of the scores (01_ceiling). An arm may score higher: its prior may be strong, and the
+    reference that scores it has more counts than a half.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run, with the measured scan as its base.
+    profile
+        Profile of the design: smoke, laptop or full.
 
     Returns
     -------
-    What ceiling.json holds: under `counts` and `positions` the scores by channel, None where there is no contrast
+    Content of ceiling.json: under `counts` and `positions` the scores by channel, None where there is no contrast
+
+    Raises
+    ------
+    InputError
+        The hub has no measured scan, or 01_measured has not run.
+    StageError
+        The hub has another design, or a reconstruction is not finite.
     """
     begin = time.perf_counter()
     design = stages.read_design(hub, profile)
@@ -85,6 +115,7 @@ def ceiling(hub: Hub, profile: str) -> dict[str, dict[str, Any]]:
     scan = replace(_scan_of(hub).scan(), probe=read_members(hub / paths.PROBE, ("probeGuess",), first)["probeGuess"])
     other = read_members(hub / paths.HALF, ("objectGuess",), first)["objectGuess"]
     seed = design.seeds.simulation
+    # Two random halves of the positions, each in the order of the scan.
     order = np.random.default_rng([seed, 3]).permutation(len(scan.positions))
     parts = (np.sort(part) for part in np.array_split(order, 2))
     apart = [solve(scan.take(part), REFERENCE, name="half of the positions")[0] for part in parts]
@@ -99,18 +130,22 @@ def ceiling(hub: Hub, profile: str) -> dict[str, dict[str, Any]]:
 
 
 def _scan_of(hub: Hub) -> Measured:
+    """Return the measured scan of a hub; raise InputError where it has none."""
     if not (hub / plan.BASE).is_file():
         raise InputError("base", plan.BASE, "a measured scan in the hub", "make measured DATA=...")
     return open_scan(hub / plan.BASE)
 
 
 def _half(scan: Scan, seed: int, which: int) -> NDArray[np.complex64]:
-    """Return the image of one half of the counts."""
+    """Return the image of one half of the counts, (rows, columns) complex64.
+
+    `which` is 0 for the half from which every exposure is drawn, 1 for the other.
+    """
     return solve(half(scan, seed, which), REFERENCE, name="half of the counts")[0]
 
 
 def _orientation(scan: Measured) -> str:
-    """Return in words whether the detector looks the way the file says, by the class that needs no probe."""
+    """Return in words whether the detector has the orientation that the file states, from the deflections alone."""
     found = orientation.without_probe(scan)
     if not found.clear:
         return "which way round the detector looks is not clear from the deflections of the patterns"
@@ -124,34 +159,63 @@ def _orientation(scan: Measured) -> str:
 
 
 def _better_probe(scan: Scan, seed: int) -> tuple[NDArray[np.complex64], str]:
-    """Return the probe that explains more, and in words which that is."""
+    """Return the probe of the scan or the refined one, whichever explains more counts, and say which it is.
+
+    Parameters
+    ----------
+    scan
+        All counts; a large scan is cut to `REFINED` positions.
+    seed
+        Seed of the split of the counts and of pty-chi's batches.
+
+    Returns
+    -------
+    probe : (N, N) complex64
+        sqrt(photons), as bright as the probe of the scan.
+    why
+        The reason, in words.
+    """
     if len(scan.positions) > REFINED:
         scan = scan.take(middle(scan.positions, REFINED))
     fit, kept = split_counts(scan.counts.astype(np.int64), (0.9, 0.1), np.random.default_rng(seed))
     part = share_of(scan, fit, 0.9, kept, 0.1)
     refined = refine_probe(part, seed=seed)
     judged = part.take(middle(part.positions, JUDGED))
+    # (positions,) for each of the two probes, nats per pattern
     losses = [_losses(judged, probe) for probe in (part.probe, refined)]
     gain = consistency.Gain.of(losses[0] - losses[1])
     told = f"{gain.per_pattern:+.3g} +- {gain.standard_error:.2g} nats per pattern in counts that it was not refined on"
     if not gain.clear:
         return scan.probe, f"as in the file: refined by pty-chi it explains no more ({told})"
+    # The refined probe belongs to nine tenths of the counts; give it the photons of all.
     scale = np.linalg.norm(scan.probe) / np.linalg.norm(refined)
     return (refined * scale).astype(np.complex64), f"refined by pty-chi ({told})"
 
 
 def _losses(part: Scan, probe: NDArray[np.complex64]) -> NDArray[np.float64]:
+    """Return the loss of each held pattern under MAP's image with a probe, (positions,) float64, nats per pattern."""
     part = replace(part, probe=probe)
     settings = REFERENCE.model_copy(update={"rounds": 1})
     return consistency.pattern_losses(solve(part, settings, name="with a probe")[0], part)
 
 
 def _agreement(one: NDArray[np.complex64], other: NDArray[np.complex64], scan: Scan, sigma: float) -> dict[str, Any]:
-    """Return the scores of two images against each other, by channel; None without contrast."""
+    """Return the scores of two images against each other, by channel; None without contrast.
+
+    Parameters
+    ----------
+    one, other : (rows, columns) complex64
+        Images in the frame of the positions; `other` takes the place of the truth.
+    scan
+        Probe and positions, which tell the scored box.
+    sigma
+        Gaussian pre-blur of MS-SSIM, pixels.
+    """
     light, region = scores.region_of(scan)
     box = region.box.slices
     image = register.apply_gauge(one[box], register.fit_gauge(one[box], other[box], light[box]))
     told, _ = scores.score_image(image, other[box], sigma, np.angle(other[box]))
+    # The half-bit threshold is made for two independent halves of the data, as these are.
     for name, (a, b) in channels(image, other[box]).items():
         curve = metrics.frc(a, b)
         told[name]["half_bit"] = curve.crossing(metrics.half_bit(curve.pixels))

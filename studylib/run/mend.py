@@ -1,4 +1,4 @@
-"""A hub that is started again: what is missing, cut or changed is made anew, with all that depends on it."""
+"""Mend a hub that is started again: what is missing, cut or changed is made anew, with all that depends on it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from studylib.run.provenance import sha256, stamp_path
 from studylib.run.stage import Stage
 
 EVIDENCE = "06_evidence"
+"""Name of the stage that has no stamp of its own."""
 
 
 def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
-    """Remove the outputs of stages that are not as they were left; the graph makes them and what depends on them anew.
+    """Remove the outputs of the stages that are not as the run left them.
+
+    The graph then makes these outputs anew, with all that depends on them.
 
     Parameters
     ----------
     root
-        Folder of this very study, finished or interrupted.
+        Folder of this study, finished or interrupted.
     plan
-        All stages.
+        All stages of the study.
     say
-        Is told each stage, and what is wrong with it.
+        Takes a line for each such stage, with what is wrong with it.
     """
     found = [(stage, reason) for stage in plan if (reason := _damage(Hub(root / stage.hub), stage))]
     broken = {stage.hub for stage, _ in found}
     for stage in plan:
         hub = Hub(root / stage.hub)
+        # Where no stage is broken, the whole hub is checked against its evidence and its list of hashes.
         last = stage.name == EVIDENCE and stage.hub not in broken and (hub / DELTAS).is_file()
         if last and not (outcome := intact(hub)).ok:
             found.append((stage, outcome.problems[0]))
@@ -43,16 +47,24 @@ def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
 
 
 def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
-    """Refuse to go on where some images of an arm are there and the code that would make the others is another.
+    """Refuse to go on where one version of the code made some images of an arm and another version would make the rest.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    plan
+        All stages of the study.
 
     Raises
     ------
     InputError
-        Names the arm, and the commit that made what is there.
+        Two versions would be mixed; the message names the arm, and the commit that made what is there.
     """
     for key in {str(stage.parameters["arm"]) for stage in plan if "arm" in stage.parameters}:
         mine = [stage for stage in plan if stage.parameters.get("arm") == key]
         done = [stage for stage in mine if all((root / stage.under(name)).is_file() for name in stage.outputs)]
+        # An arm that is complete gets no further images, whichever code made it.
         for stage in done if len(done) < len(mine) else []:
             record = stamp_path(Hub(root / stage.hub), stage.name)
             told = read_json(record, "") if record.is_file() else {}
@@ -66,7 +78,7 @@ def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
 
 
 def _damage(hub: Hub, stage: Stage) -> str:
-    """Return what is wrong with a stage that has outputs; empty when nothing is, or when it was never run."""
+    """Return in words what is wrong with a stage; empty where nothing is, or where the stage has no output yet."""
     if not any((hub / name).is_file() for name in stage.outputs):
         return ""
     absent = next((n for n in (*stage.outputs, stage.log, stage.executed) if not (hub / n).is_file()), None)
@@ -76,7 +88,7 @@ def _damage(hub: Hub, stage: Stage) -> str:
         return f"{stage.log} does not end in complete"
     try:
         json.loads((hub / stage.executed).read_text(encoding="utf-8"))
-        # The evidence has no stamp: the verifier recomputes what it says.
+        # The evidence has no stamp: the verifier recomputes its numbers instead.
         told = {} if stage.name == EVIDENCE else read_json(stamp_path(hub, stage.name), "")["outputs"]
     except ValueError:
         return f"{stage.executed} is cut"

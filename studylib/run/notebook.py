@@ -1,7 +1,7 @@
-"""What every stage notebook needs first: its hub, and parameters that are what they should be.
+"""What every stage notebook needs first: its hub, and a check of its parameters.
 
-To import it in a notebook refuses parameters that the notebook does not have, which papermill only warns of, and makes
-errors of the study one line.
+The import itself has two effects in a notebook. Parameters that the notebook does not have are refused; papermill only
+warns of them. And an error of the study is shown in one line.
 """
 
 from __future__ import annotations
@@ -18,22 +18,38 @@ from studylib.run.provenance import ROOT
 from studylib.run.study import STUDY
 
 INJECTED = "# Parameters"
-"""First line of the cell in which papermill puts what it is given."""
+"""First line of the cell in which papermill writes the parameters that it is given."""
 
 
 def open_hub(hub: str) -> Hub:
-    """Return the hub; an empty name is the scratch hub reports/scratch of the repository."""
+    """Return the hub of a notebook, its folders made.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run; empty for reports/scratch of the repository.
+
+    Raises
+    ------
+    InputError
+        The folder holds files of somebody else, or cannot be written to.
+    """
     show_figures()
     return Hub(Path(hub) if hub else ROOT / "reports/scratch").create()
 
 
 def open_study(hub: str) -> Hub:
-    """Return the folder of a study of many conditions; an empty name is the newest one of the repository's reports.
+    """Return the hub of a study of many conditions.
+
+    Parameters
+    ----------
+    hub
+        Folder of the study; empty for the newest study in reports/ of the repository.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no study.
     """
     show_figures()
     found = [path.parent.parent for path in (ROOT / "reports").glob(f"*/{STUDY}")] if not hub else [Path(hub)]
@@ -44,7 +60,7 @@ def open_study(hub: str) -> Hub:
 
 
 def show_figures() -> None:
-    """Let a notebook show a matplotlib Figure that did not come from pyplot."""
+    """Let a notebook show matplotlib figures that were made without pyplot."""
     from IPython import get_ipython
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -53,14 +69,28 @@ def show_figures() -> None:
 
 
 def round_table(rows: list[dict], columns: list[str], digits: int = 4):
-    """Return the rows as a data frame, rounded, for display."""
+    """Return rows as a data frame, rounded, for display.
+
+    Parameters
+    ----------
+    rows
+        One dictionary for each row of the table.
+    columns
+        Names of the columns to show, in their order.
+    digits
+        Decimal places that are kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
     import pandas as pd
 
     return pd.DataFrame(rows, columns=columns).round(digits)
 
 
 def _assigned(code: str) -> set[str]:
-    """Return the names that the statements of a cell assign."""
+    """Return the names that the plain assignments of a cell define; none where the cell is not plain Python."""
     try:
         body = ast.parse(code).body
     except SyntaxError:
@@ -69,17 +99,17 @@ def _assigned(code: str) -> set[str]:
 
 
 def refuse_unknown(cells: list[str]) -> None:
-    """Refuse parameters that papermill put into a notebook which does not have them.
+    """Refuse parameters that papermill wrote into a notebook which does not have them.
 
     Parameters
     ----------
     cells
-        The code that was run so far, the cell of the parameters first.
+        Code of the cells that were run so far. The cell of the default parameters precedes that of papermill.
 
     Raises
     ------
     InputError
-        Names them, and those that there are.
+        A parameter is unknown; the message names it, and those that the notebook has.
     """
     for before, given in pairwise(cells):
         if given.startswith(INJECTED):
@@ -90,17 +120,22 @@ def refuse_unknown(cells: list[str]) -> None:
 
 
 def _in_a_line(shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: Any = None) -> list[str]:
-    """Show an error of the study without the way there: it says what was given, expected, and what mends it."""
+    """Show an error of the study without its traceback: the message says what was given, what was expected and the fix.
+
+    IPython calls this as a handler of custom exceptions.
+    """
     text = [f"{kind.__module__}.{kind.__name__}: {error.args[0]}"]
     shell._showtraceback(kind, error, text)
     return text
 
 
 def _begin() -> None:
+    """Install the handler of the study's errors, and check the parameters of the notebook that imports this module."""
     from IPython import get_ipython
 
     if (shell := get_ipython()) is not None:
         shell.set_custom_exc((StudyError,), _in_a_line)
+        # The first entry of IPython's list of inputs is always empty.
         refuse_unknown([str(cell) for cell in shell.user_ns.get("In", [""])[1:]])
 
 

@@ -1,4 +1,4 @@
-"""The plan of a run: which stages, with which parameters, reading and writing what.
+"""The plan of a run: its stages, their parameters, and the files that they read and write.
 
 The Snakefile, the dry run and the check for completeness all read this one list.
 """
@@ -16,27 +16,31 @@ from studylib.run.parameters import Run
 from studylib.run.stage import Stage
 
 BASE = "data/base/base.npz"
+"""Hub-relative path of the base: the user's object and probe, or a measured scan."""
 DESIGN = "analysis/design.json"
 COMMON: dict[str, str | int] = {"hub": "."}
+"""Parameters of every stage."""
 
 
 PHASES = ("design", "generate", "overlap", "baseline", "PINN", "reconstruct", "compare", "evidence + verify")
+"""Banners of the phases 1 to 8."""
 
 
 def stages(run: Run) -> list[Stage]:
-    """Return the stages of a run in the order of their dependencies."""
+    """Return the stages of a run; each comes after the stages whose files it reads."""
     return [*shared_stages(run), *own_stages(run)]
 
 
 def shared_stages(run: Run) -> list[Stage]:
-    """Return the stages that do not depend on view and arms."""
+    """Return the stages that depend neither on the view nor on the arms: design, measured scan and photons."""
     measured = [scan_stage(run), ceiling_stage(run)] if run.sample == MEASURED else []
     return [design_stage(run), *measured, generation_stage(run)]
 
 
 def own_stages(run: Run) -> list[Stage]:
-    """Return the stages of one condition."""
+    """Return the stages of one condition: its view, its arms, its comparisons and its evidence."""
     plan = [view_stage(run)]
+    # Arms that are trained on the images of other arms come after the choice of the options of those arms.
     trained = [key for key in run.trainings if run.trained_at(key) == run.dose]
     plan += [training_stage(run, key) for key in trained if not arm(key).after]
     plan += [selection_stage(run, key) for key in run.select]
@@ -51,10 +55,17 @@ def own_stages(run: Run) -> list[Stage]:
 def taken_over(run: Run) -> tuple[list[Stage], list[Stage]]:
     """Return the stages of the least dose that a condition of another dose takes over: trainings and their data.
 
+    Parameters
+    ----------
+    run
+        A condition; nothing is taken over where it trains all of its arms itself.
+
     Returns
     -------
-    shared, own
-        Those that its views share, and those of the condition of the least dose.
+    shared
+        Stages that the views of the least dose share.
+    own
+        Stages of the condition of the least dose.
     """
     keys = [key for key in run.trainings if run.trained_at(key) != run.dose]
     if not keys:
@@ -63,6 +74,7 @@ def taken_over(run: Run) -> tuple[list[Stage], list[Stage]]:
     before = {options_owner(k) for key in keys for k in arm(key).after}
     chosen = [selection_stage(least, key) for key in run.select if key in before]
     own = [view_stage(least), *chosen, *(training_stage(least, key) for key in keys)]
+    # The usual names of the logs belong to the stages of this condition's own dose.
     named = [[replace(s, log=f"cli/{s.name}.log") for s in part] for part in ([generation_stage(least)], own)]
     return named[0], named[1]
 
@@ -77,7 +89,7 @@ def design_stage(run: Run) -> Stage:
 
 
 def scan_stage(run: Run) -> Stage:
-    """Return the stage that looks at a measured scan: its probe, and an image of half of its counts."""
+    """Return the stage that examines a measured scan: its probe, and an image of one half of its counts."""
     return Stage(
         2, "01_measured", "01_measured", COMMON | {"profile": run.profile}, [DESIGN, BASE],
         [paths.PROBE, paths.SCAN, paths.HALF], _log("phase_c_measured"),
@@ -85,7 +97,7 @@ def scan_stage(run: Run) -> Stage:
 
 
 def ceiling_stage(run: Run) -> Stage:
-    """Return the stage that images the other half of a measured scan's counts: the ceiling of the scores."""
+    """Return the stage that reconstructs the other half of a measured scan's counts: the ceiling of the scores."""
     return Stage(
         2, "01_ceiling", "01_ceiling", COMMON | {"profile": run.profile}, [DESIGN, BASE, paths.PROBE, paths.HALF],
         [paths.CEILING], _log("phase_c_ceiling"),
@@ -93,7 +105,7 @@ def ceiling_stage(run: Run) -> Stage:
 
 
 def generation_stage(run: Run) -> Stage:
-    """Return the stage that makes object, scan and photons of a dose."""
+    """Return the stage that makes object, scan and photons of a dose, or thins a measured scan to it."""
     base = BASE if run.base_sha256 else ""
     given: dict[str, str | int] = {"dose": run.dose, "base": base, "sample": run.sample, "probe": run.probe}
     given |= {} if run.disturbed == "none" else {"disturbed": run.disturbed}
@@ -108,11 +120,12 @@ def generation_stage(run: Run) -> Stage:
 
 
 def _here(run: Run) -> dict[str, str | int]:
+    """Return the parameters that all stages of one condition share."""
     return COMMON | {"profile": run.profile, "dose": run.dose, "view": run.view}
 
 
 def view_stage(run: Run) -> Stage:
-    """Return the stage that thins both halves to a view."""
+    """Return the stage that thins both halves to the spacing of a view."""
     outputs = [paths.phase_d(run.dose, run.view, s) for s in SPLITS] + [paths.overlap_metrics(run.dose, run.view)]
     return Stage(
         3, f"02_overlap_dose{run.dose}_{run.view}", "02_overlap", _here(run),
@@ -121,10 +134,20 @@ def view_stage(run: Run) -> Stage:
 
 
 def training_stage(run: Run, key: str) -> Stage:
-    """Return the stage that trains an arm."""
+    """Return the stage that trains an arm.
+
+    Parameters
+    ----------
+    run
+        The condition; dose and view are those of the training.
+    key
+        Key of an arm that trains.
+    """
     d, v = run.dose, run.view
+    # The two networks of the original study keep the names of its logs.
     logs = {"baseline": f"phase_e_baseline_gs1_dose{d}", "pinn": f"phase_e_{v}_gs2_dose{d}"}
     before = {options_owner(k) for k in arm(key).after}
+    # The training makes images of the arms named in `after`, so it needs their options too.
     own = [paths.choice(d, v, k) for k in run.select if k in before]
     given = _here(run) | {"arm": key, "backend": run.backend} | ({"options": "scan"} if own else {})
     return Stage(
@@ -136,7 +159,15 @@ def training_stage(run: Run, key: str) -> Stage:
 
 
 def selection_stage(run: Run, key: str) -> Stage:
-    """Return the stage that chooses the options of an arm on the scan itself."""
+    """Return the stage that chooses the options of an arm on the scan itself.
+
+    Parameters
+    ----------
+    run
+        The condition.
+    key
+        Key of an arm that needs no training.
+    """
     d, v = run.dose, run.view
     return Stage(
         6, f"03_select_dose{d}_{v}_{key}", "03_select", _here(run) | {"arm": key},
@@ -145,12 +176,23 @@ def selection_stage(run: Run, key: str) -> Stage:
 
 
 def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
-    """Return the stage that reconstructs a split with an arm."""
+    """Return the stage that reconstructs a split with an arm.
+
+    Parameters
+    ----------
+    run
+        The condition.
+    split
+        train or test.
+    key
+        Key of the arm.
+    """
     d, v = run.dose, run.view
     inputs = [DESIGN, paths.phase_d(d, v, split)]
     trainer = training_of(key)
     names = (arm(trainer).weights, "training.json") if trainer else ()
     at = run.trained_at(trainer)
+    # At another dose the settings of the training are needed too; training.json holds them.
     inputs += [f"{paths.phase_e(at, v, trainer)}/{name}" for name in names[: 1 if at == d else 2]]
     inputs += [paths.phase_f(d, v, split, start) for start in arm(key).after]
     own = options_owner(key) in run.select
@@ -165,7 +207,15 @@ def reconstruction_stage(run: Run, split: str, key: str) -> Stage:
 
 
 def comparison_stage(run: Run, split: str) -> Stage:
-    """Return the stage that scores all arms on a split."""
+    """Return the stage that scores all arms on a split.
+
+    Parameters
+    ----------
+    run
+        The condition, with its arms.
+    split
+        train or test.
+    """
     d, v = run.dose, run.view
     trained = sorted({training_of(k) for key in run.arms for k in (*needed(key), key)} - {""})
     inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, key) for key in run.arms)]
@@ -181,7 +231,7 @@ def comparison_stage(run: Run, split: str) -> Stage:
 
 
 def limit_stage(run: Run) -> Stage:
-    """Return the stage that computes what the photons allow, on the split that the run is judged by."""
+    """Return the stage that computes what the photons allow, on the split by which the run is judged."""
     d, v, split = run.dose, run.view, judged(run.splits)
     names = (paths.LIMIT, "limit.npz", "limit.png")
     return Stage(
@@ -192,7 +242,15 @@ def limit_stage(run: Run) -> Stage:
 
 
 def uncertainty_stage(run: Run, key: str) -> Stage:
-    """Return the stage that tells the error of each pixel of an arm's image, of the split that the run is judged by."""
+    """Return the stage that estimates the error of each pixel of an arm's image, on the split that judges the run.
+
+    Parameters
+    ----------
+    run
+        The condition.
+    key
+        Key of an arm whose `error_from_halves` is true.
+    """
     d, v, split = run.dose, run.view, judged(run.splits)
     trainer = training_of(key)
     inputs = [DESIGN, paths.phase_d(d, v, split), *(paths.phase_f(d, v, split, k) for k in (*arm(key).after, key))]
@@ -223,4 +281,5 @@ def evidence_stage(run: Run) -> Stage:
 
 
 def _log(name: str) -> str:
+    """Return the hub-relative path of a log."""
     return f"cli/{name}.log"

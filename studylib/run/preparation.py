@@ -1,4 +1,4 @@
-"""What comes before the graph: the commands of a study, its folder made ready, its lock."""
+"""What comes before the graph: list the commands of a study, prepare its folder, and lock it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,27 @@ from studylib.run.study import RUN, STUDY, Study, graph, study_of
 
 ROOT = provenance.ROOT
 BYTES_SCAN, BYTES_CONDITION = 12, 3
-"""For each pixel of each pattern of the whole scan: simulated patterns of a dose, and what a condition adds (measured:
-10 and 2)."""
+"""Bytes on disk for each pixel of each pattern of the whole scan: for the simulated patterns of a dose, and for what a
+condition adds. 10 and 2 were measured."""
 WAIT = 10.0
-"""Seconds that the processes of a killed run have to be gone."""
+"""Seconds within which the processes of a killed run must have ended."""
 
 
 def commands(study: Study, root: str, first: list[str]) -> list[str]:
-    """Return the commands of a study as they run in the repository: one that prepares its folder, then the stages.
+    """Return the shell commands of a study, to be given in the repository.
 
     Parameters
     ----------
+    study
+        What is varied, and the arms.
     root
         Folder of the study.
     first
-        Words of the command line that give this study.
+        Subcommand and options of `python -m studylib` that ask for this study.
+
+    Returns
+    -------
+    The command that prepares the folder, then one command for each stage
     """
     python = Path(sys.executable)
     name = str(python.relative_to(ROOT)) if python.is_relative_to(ROOT) else "python"
@@ -44,18 +50,30 @@ def commands(study: Study, root: str, first: list[str]) -> list[str]:
     for stage in graph(study):
         log = shlex.quote(f"{root}/{stage.under(stage.log)}")
         command = stage.command(name, "notebooks", root)
+        # A linked stage is a chain of commands: the braces send the output of all of them into the log.
         command = f"{{ {command}; }}" if stage.source else command
         told.append(f"{command} > {log} 2>&1 && echo complete >> {log}")
     return told
 
 
 def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
-    """Make the folders ready: refuse or clear earlier outputs, take over the base, write the plan.
+    """Prepare the folders of a study: refuse or delete earlier outputs, copy the base, write the plan.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    study
+        What is varied, and the arms.
+    base
+        NPZ with probe and object, or a measured scan; None for the built-in samples.
+    clobber
+        Delete earlier outputs of a study in this folder.
 
     Raises
     ------
     InputError
-        The folder holds another study and clobber is off, or is not a hub at all.
+        The folder holds another study and `clobber` is off, holds files and is not a hub, or the disk has no room.
     """
     provenance.commands_document()
     root.check_folder()
@@ -73,7 +91,8 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
         remove(root, keep=MARKS[:1])
         before = None
     root.create()
-    if not study.alone and before != study:  # what depends on the plan is not made anew for nothing
+    # The graph compares the times of files: a plan that is equal is not written again.
+    if not study.alone and before != study:
         write_json(root / STUDY, study.model_dump(mode="json"))
     for folder, run in study.conditions().items():
         above = Hub(root / study.above(run)).create()
@@ -81,25 +100,34 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             (above / BASE).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(base, above / BASE)
         hub = Hub(root / folder).create()
-        if base is not None and not (hub / BASE).is_file():  # a condition's stamps name it
+        # The stamps of a condition name the base by its path in the condition's own hub.
+        if base is not None and not (hub / BASE).is_file():
             (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
             (hub / BASE).symlink_to(os.path.relpath(above / BASE, (hub / BASE).parent))
         write_json(hub / RUN, run.model_dump(mode="json"))
 
 
 def refuse_full_disk(root: Hub, study: Study) -> None:
-    """Refuse a study for whose files the disk has not the room.
+    """Refuse a study whose files do not fit on the disk.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    study
+        Its profile gives the size of the scan, its conditions how many files there are.
 
     Raises
     ------
     InputError
-        With what it takes, about, and what there is.
+        The disk is too full; the message says about how much the study takes, and how much is free.
     """
     sample = StudyDesign.for_profile(study.profile).sample
     scan = (max(sample.object_size - sample.n_pixels, 0) / sample.scan_step) ** 2 * sample.n_pixels**2
     conditions = study.conditions()
     doses = {(study.above(run), run.dose) for run in conditions.values()}
     needed = scan * (BYTES_SCAN * len(doses) + BYTES_CONDITION * len(conditions))
+    # The folder may not exist yet: ask the disk of the nearest folder above it.
     there = root.root
     while not there.is_dir():
         there = there.parent
@@ -113,16 +141,22 @@ def refuse_full_disk(root: Hub, study: Study) -> None:
 
 
 def clean_hub(root: Hub) -> list[str]:
-    """Delete what a study made in a folder that no run is writing to.
+    """Delete what a study made in its folder. No run may be writing there.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
 
     Returns
     -------
-    What is left because the study did not make it, hub-relative and sorted
+    Files that stay because the study did not make them, hub-relative and sorted
 
     Raises
     ------
     InputError
-        It is no hub, or the folder in which you are, one above it, home or the repository.
+        The folder is not a hub, is the current folder or one above it, the home folder or the repository, or a run is
+        using it.
     """
     place, here = root.root.resolve(), Path.cwd().resolve()
     if not root.exists or place in {Path.home().resolve(), ROOT, here, *here.parents}:
@@ -133,24 +167,36 @@ def clean_hub(root: Hub) -> list[str]:
 
 
 def _stale(root: Hub) -> str | None:
-    """Return the first earlier output of the folder."""
+    """Return the first earlier output in a folder by name, hub-relative; None where there is none."""
     files = (p for name in FOLDERS for p in (root / name).rglob("*") if p.is_file())
     return min((name for name in map(root.relative, files) if name != MARKS[0]), default=None)
 
 
 def lock(root: Hub) -> FileLock:
-    """Return the study's lock, held; it lies beside its folder, and stays there: another run may be waiting for it.
+    """Return the lock of a study, acquired.
+
+    The lock file lies beside the folder of the study and is never deleted, because another run may be waiting for it.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+
+    Returns
+    -------
+    `filelock.FileLock`, to be released by the caller, as by a `with` block
 
     Raises
     ------
     InputError
-        Another run has it, or the processes of one that was killed still run.
+        Another run holds the lock, processes of a killed run have not ended within `WAIT`, or the folder cannot be
+        written to.
     """
     held = FileLock(f"{root.root.resolve()}.lock", timeout=0)
     try:
         root.root.parent.mkdir(parents=True, exist_ok=True)
         held.acquire()
-        # The guard of a run that was killed ends what is left of it.
+        # Where a run was killed, its guard is still ending what is left of it.
         late = time.monotonic() + WAIT
         while processes.members(root.root, processes.MARK) or cluster.jobs(cluster.job_name(root.root)):
             if time.monotonic() > late:

@@ -1,8 +1,8 @@
-"""The processes of a run: whatever ends the run ends them all.
+"""The processes of a run. Whatever ends the run ends them all.
 
-Every process of the graph carries the run's mark in its environment, kernels too, which have sessions of their own. A
-guard process holds the other end of a pipe of the main process; when that closes, also because of kill -9, the guard
-ends every process that carries the mark.
+Every process of the graph carries the mark of the run in its environment; so do the kernels, which have sessions of
+their own. A guard process holds the other end of a pipe of the main process. When the pipe closes, even because of
+kill -9, the guard ends every process that carries the mark.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ from studylib.run import cluster
 from studylib.run.provenance import ROOT
 
 MARK, GUARD = "STUDYLIB_RUN", "STUDYLIB_GUARD"
-"""Variables that name the run: of the processes of its graph, and of its guard."""
+"""Environment variables that hold the mark of a run: in the processes of its graph, and in its guard."""
 GRACE = 3.0
-"""Seconds that a process has to end by itself."""
+"""Seconds that a process has to end by itself before it is killed."""
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Interrupted(StudyError):
-    """The run was told to end by a signal (exit status 128 + its number)."""
+    """A signal told the run to end (exit status 128 + number of the signal).
+
+    Parameters
+    ----------
+    number
+        Number of the signal.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}; the same command again continues")
@@ -39,19 +45,28 @@ class Interrupted(StudyError):
 
 
 def mark(hub: Path) -> str:
-    """Return the mark of this process's run of a hub."""
+    """Return the mark of the run of a hub by this process: folder and process number."""
     return f"{hub.resolve()}|{os.getpid()}|"
 
 
 def members(hub: Path, *variables: str) -> list[psutil.Process]:
-    """Return the processes that carry the mark of any run of a hub in one of the variables."""
+    """Return the processes of all runs of a hub, by their marks.
+
+    Parameters
+    ----------
+    hub
+        Folder of the hub.
+    *variables
+        Environment variables in which a mark is looked for: `MARK`, `GUARD` or both.
+    """
     return _marked(f"{hub.resolve()}|", variables)
 
 
 def _marked(start: str, variables: tuple[str, ...]) -> list[psutil.Process]:
-    """Return the processes, but for this one, in which a variable has a value that begins so."""
+    """Return the processes, except this one, in which one of the variables begins with `start`."""
     found = []
     for process in psutil.process_iter():
+        # Processes of other users cannot be read, and any process may end meanwhile.
         with suppress(psutil.Error, OSError):
             told = process.environ()
             if process.pid != os.getpid() and any(told.get(name, "").startswith(start) for name in variables):
@@ -60,10 +75,11 @@ def _marked(start: str, variables: tuple[str, ...]) -> list[psutil.Process]:
 
 
 def owner(hub: Path) -> str:
-    """Return in words which process runs a hub: its number and when it started; empty when none is found."""
+    """Return in words which process runs a hub, by its number and start time in UTC; empty where none does."""
     for process in members(hub, GUARD, MARK):
         with suppress(psutil.Error, OSError):
             told = process.environ()
+            # The mark is folder|number|, and the folder may hold a bar itself: count from the end.
             number = int((told.get(GUARD) or told[MARK]).split("|")[-2])
             began = datetime.fromtimestamp(psutil.Process(number).create_time(), timezone.utc)
             return f"process {number}, started {began:%Y-%m-%dT%H:%M:%SZ}"
@@ -71,10 +87,16 @@ def owner(hub: Path) -> str:
 
 
 def end(mine: str) -> None:
-    """End every process and job that carries the mark of one run: asked first, killed after GRACE seconds.
+    """End every process that carries the mark of one run, and cancel the cluster jobs of its hub.
 
-    Of one run, not of the hub: when a killed run is started again at once, the new one is left alone. Jobs on a cluster
-    are those of the hub; a new run waits for them to be gone.
+    A process is asked to end first, and killed after `GRACE` seconds. Only processes of this one run are ended: when a
+    killed run is started again at once, the new run is left alone. Jobs on a cluster are told apart by hub only; a new
+    run waits until they are gone.
+
+    Parameters
+    ----------
+    mine
+        Mark of the run, as `mark` gives it.
     """
     for act in ("terminate", "kill"):
         running = _marked(mine, (MARK,))
@@ -82,13 +104,24 @@ def end(mine: str) -> None:
             with suppress(psutil.Error):
                 getattr(process, act)()
         psutil.wait_procs(running, timeout=GRACE)
-    # Last, when Snakemake is gone and sends no more; a scheduler that does not answer holds nothing up.
+    # This comes last, when Snakemake is gone and submits no more jobs. A scheduler that does not answer delays nothing.
     cluster.cancel(cluster.job_name(Path(mine.split("|", maxsplit=1)[0])))
 
 
 @contextmanager
 def guarded(hub: Path) -> Iterator[dict[str, str]]:
-    """Run the block with a guard; yield the environment that the processes of the graph must have."""
+    """Run a block beside a guard process, and end all processes of the run when the block ends.
+
+    Parameters
+    ----------
+    hub
+        Folder of the hub.
+
+    Yields
+    ------
+    Environment for the processes of the graph; it holds the mark of the run
+    """
+    # The guard must not carry the mark, or `end` would end it with the others.
     environment = {name: value for name, value in os.environ.items() if name != MARK}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     command = [sys.executable, "-m", "studylib.run.processes", mark(hub)]
@@ -100,20 +133,22 @@ def guarded(hub: Path) -> Iterator[dict[str, str]]:
         yield environment | {MARK: mark(hub)}
     finally:
         end(mark(hub))
+        # This closes the pipe, so that the guard ends too.
         guard.communicate()
 
 
 @contextmanager
 def signals() -> Iterator[None]:
-    """Turn SIGTERM, SIGHUP and SIGINT into `Interrupted`; a second one changes nothing any more.
+    """Turn SIGTERM, SIGHUP and SIGINT into `Interrupted` while a block runs. A second signal is ignored.
 
-    Python allows that in the main thread only; in another the block runs as it is.
+    Python sets signal handlers in the main thread only; in another thread the block runs without them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: object) -> None:
+        """Ignore further signals, so that the run can end in order, and raise `Interrupted`."""
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
@@ -127,9 +162,16 @@ def signals() -> Iterator[None]:
 
 
 def watch(mine: str) -> None:
-    """Wait until the main process is gone, however it ended, then end what it left."""
+    """Be the guard: wait until the main process is gone, however it ended, then end what it left.
+
+    Parameters
+    ----------
+    mine
+        Mark of the run, as `mark` gives it.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    # The main process writes nothing; this returns when its end of the pipe closes.
     sys.stdin.read()
     end(mine)
 

@@ -1,4 +1,4 @@
-"""Taking away what a study made in its folder, and nothing else: what somebody put there stays."""
+"""Delete what a study made in its folder, and nothing else: files of somebody else stay."""
 
 from __future__ import annotations
 
@@ -27,28 +27,32 @@ FIXED = (
     "cli/phase_g_response.log", "summary/mapped_tests.json", "collect/pytest_collect_only.log",
     "green/pytest_mapped.log", "red/pytest_mapped.log", *MARKS,
 )  # fmt: skip
-"""What a hub holds beside the files of its stages; the marks of a hub last, so that what is interrupted can go on."""
+"""Files of a hub beside those of its stages. The marks of the hub come last, so that an interrupted removal can be
+repeated."""
 TOOL = ".snakemake"
-"""Folder of Snakemake."""
+"""Folder in which Snakemake keeps its records."""
 
 
 def remove(root: Hub, keep: tuple[str, ...] = ()) -> list[str]:
-    """Delete what a study made in its folder, and the folders that are empty then.
+    """Delete what a study made in its folder, and the folders that are empty after that.
 
     Parameters
     ----------
+    root
+        Folder of the study.
     keep
-        Hub-relative names that stay.
+        Hub-relative names of files that stay.
 
     Returns
     -------
-    What else is left, hub-relative and sorted
+    Other files that are left, hub-relative and sorted
     """
     study, kept = study_of(root), {root / name for name in keep}
     every = hubs(root, study) if study else [root]
     for path in made(root, study):
         if path not in kept:
             path.unlink()
+    # Inner hubs come first, so that the folders above them can become empty.
     for hub in reversed(every):
         for folder in FOLDERS:
             for place, _, _ in os.walk(hub / folder, topdown=False):
@@ -60,15 +64,27 @@ def remove(root: Hub, keep: tuple[str, ...] = ()) -> list[str]:
 
 
 def remove_tool(root: Hub) -> None:
-    """Delete the folder in which Snakemake keeps what it needs to go on; it names paths of this machine."""
+    """Delete the folder in which Snakemake keeps its records of a run. It names paths of this machine."""
     if not (root / TOOL).is_symlink():
         shutil.rmtree(root / TOOL, ignore_errors=True)
 
 
 def made(root: Hub, study: Study | None) -> list[Path]:
-    """Return the files below a folder that a study wrote, the marks of a hub last.
+    """Return the files below a folder that a study wrote.
 
-    The names come from the plan; of a plan that cannot be read, from the stamps of its stages.
+    The names come from the plan and from the stamps of the stages; the stamps alone tell them where the plan cannot be
+    read.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    study
+        Its plan; None where it cannot be read.
+
+    Returns
+    -------
+    Existing files and links, the marks of the hubs last
     """
     every = hubs(root, study) if study else [root]
     names = [root / stage.under(name) for stage in (graph(study) if study else []) for name in _names(stage)]
@@ -78,34 +94,37 @@ def made(root: Hub, study: Study | None) -> list[Path]:
     found: dict[Path, None] = {}
     for path in names:
         if not path.parent.resolve().is_relative_to(real):
-            continue  # through a link, or named by a forged stamp
-        cut = path.parent.glob(f".{glob.escape(path.name)}.*")  # what an interrupted process was writing
+            continue  # the path leaves the folder through a link, or a forged stamp names it
+        cut = path.parent.glob(f".{glob.escape(path.name)}.*")  # files that an interrupted process was writing
         found |= dict.fromkeys(p for p in (path, *cut) if p.is_symlink() or p.is_file())
     return list(found)
 
 
 def _names(stage: Stage) -> list[str]:
+    """Return the hub-relative names of all files that a stage leaves."""
     return [*stage.outputs, stage.log, stage.executed, stage.part, paths.stamp(stage.name)]
 
 
 def _stamped(hub: Hub) -> Iterator[str]:
-    """Yield what the stamps of a hub say that they wrote, and the stamps."""
+    """Yield the hub-relative names of the outputs that the stamps of a hub list, and of the stamps themselves."""
     for path in sorted((hub / "analysis/stages").glob("*.json")):
         try:
             outputs = list(json.loads(path.read_text(encoding="utf-8"))["outputs"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
+        # A stamp may be forged: a name must not lead out of the hub.
         yield from (name for name in outputs if not {"..", "/"} & set(PurePosixPath(name).parts))
         yield hub.relative(path)
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # something lies there, or it is a link
+    """Remove a folder if it is empty, and leave it alone otherwise."""
+    with suppress(OSError):  # it holds something, is a link, or is gone already
         folder.rmdir()
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield files and links below a folder."""
+    """Yield the files below a folder, and links to folders, which are not followed."""
     for place, folders, names in os.walk(folder):
         yield from (Path(place) / name for name in names)
         yield from (path for name in folders if (path := Path(place) / name).is_symlink())

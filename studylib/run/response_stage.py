@@ -1,4 +1,4 @@
-"""The last stage of a study of many conditions: 07_response, which reads what every condition left."""
+"""The last stage of a study of many conditions: 07_response, which reads the tables of every condition."""
 
 from __future__ import annotations
 
@@ -19,11 +19,21 @@ from studylib.run.stage import Stage
 from studylib.run.study import STUDY, Study
 
 FAILED = "analysis/failed.json"
+"""Reason by folder of the conditions that failed."""
 PAGE = "analysis/response.html"
+"""The executed notebook as a page that opens offline."""
 
 
 def stage(study: Study, lost: dict[str, str]) -> Stage:
-    """Return the stage, which reads the tables of the conditions that are not lost."""
+    """Return the stage 07_response; its inputs are the tables of the conditions that did not fail.
+
+    Parameters
+    ----------
+    study
+        Study of many conditions.
+    lost
+        Reason by folder of the conditions that failed.
+    """
     split = judged(study.splits)
     tables = [
         f"{folder}/{paths.comparison(run.dose, run.view, split)}/{name}"
@@ -39,24 +49,32 @@ def stage(study: Study, lost: dict[str, str]) -> Stage:
 
 
 def run(root: Hub, study: Study, lost: dict[str, str], say: Callable[[str], None]) -> None:
-    """Write response.json and response.html, unless they are newer than all that they are made of.
+    """Write response.json and response.html, unless they are newer than everything from which they are made.
 
     Parameters
     ----------
+    root
+        Folder of the study.
+    study
+        Study of many conditions.
     lost
         Reason by folder of the conditions that failed.
+    say
+        Takes a line for the user.
 
     Raises
     ------
     StageError
-        The notebook failed.
+        The notebook failed, or its page would load something from elsewhere.
     """
+    # An empty list that is written again would make the page look old.
     if lost or not (root / FAILED).is_file() or read_json(root / FAILED, ""):
         write_json(root / FAILED, lost)
     last = stage(study, lost)
     if _is_fresh(root, last):
         return
     say(f"      {last.name}")
+    # If the notebook fails, no response of an earlier run must stay.
     for name in (NAME, PAGE):
         (root / name).unlink(missing_ok=True)
     log, python = root / last.log, sys.executable
@@ -75,7 +93,7 @@ def run(root: Hub, study: Study, lost: dict[str, str], say: Callable[[str], None
 
 
 def _is_fresh(root: Hub, last: Stage) -> bool:
-    """Return whether the page is there and newer than everything that it reads."""
+    """Return whether the last run was complete, and response.json is newer than all inputs of the stage."""
     made = root / PAGE
     if not (made.is_file() and (root / NAME).is_file() and is_complete(root / last.log)):
         return False

@@ -1,7 +1,7 @@
-"""The stages A to D: design, simulation and overlap view. Each reads its inputs from the hub and writes whole files.
+"""The stages A to D of a run: design, simulation and overlap view.
 
-A notebook calls one of these and shows what comes back. Where an input is missing the error names the
-notebook that makes it.
+Each reads its inputs from the hub and writes whole files into it. A notebook calls one of these functions and shows
+what it returns. Where an input is missing, the error names the notebook that makes it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,31 @@ from studylib.run.provenance import sha256, stamp
 from studylib.scan import Scan
 
 USUAL_SAMPLE = ("leaves", "zone-plate")
+"""Kinds of object and probe of a run that names none."""
 
 
 def write_design(hub: Hub, profile: str, replicate: int = 0, changes: Changes | None = None) -> StudyDesign:
-    """Write the frozen design (A).
+    """Write the frozen design of a run (phase A).
 
     Parameters
     ----------
+    hub
+        Folder of the run.
+    profile
+        Profile of the design: smoke, laptop or full.
+    replicate
+        Number of the repetition; it moves every seed.
     changes
-        Settings that the user changed, by dotted name.
+        Settings that the user changed, by dotted name such as `map.tv`.
+
+    Returns
+    -------
+    `studylib.design.StudyDesign`
+
+    Raises
+    ------
+    InputError
+        The profile is unknown, or a change has an unknown name or a value that is not accepted.
     """
     start = time.perf_counter()
     design = changed(StudyDesign.for_profile(profile, replicate), changes or {})
@@ -51,12 +67,25 @@ def write_design(hub: Hub, profile: str, replicate: int = 0, changes: Changes | 
 
 
 def read_design(hub: Hub, profile: str) -> StudyDesign:
-    """Return the hub's design, which is the design of every stage in it.
+    """Return the design of a hub, which holds for every stage in it.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    profile
+        Profile that the caller expects: smoke, laptop or full.
+
+    Returns
+    -------
+    `studylib.design.StudyDesign`
 
     Raises
     ------
+    InputError
+        The hub has no design.
     StageError
-        It is of another profile, or of a version of the study that had other settings.
+        The design has another profile, or comes from a version of the study that had other settings.
     """
     content = read_json(hub / plan.DESIGN, "run notebook 00_design first (make dense-evidence)")
     try:
@@ -81,18 +110,35 @@ def generate(
     kinds: tuple[str, str] = USUAL_SAMPLE,
     disturbed: str = "none",
 ) -> dict[str, Scan]:
-    """C: simulate both halves in counts, or thin those of a measured scan.
+    """Simulate both halves of a scan in counts, or thin the counts of a measured scan; write them (phase C).
 
     Parameters
     ----------
+    hub
+        Folder of the run.
+    profile
+        Profile of the design: smoke, laptop or full.
+    dose
+        Mean photons per pattern.
     base
-        NPZ with probe and object, or a measured scan; empty for the built-in sample.
+        NPZ with probe and object, or a measured scan; empty for a built-in sample.
     seed
-        Of positions and photons; the design's when None.
+        Seed of positions and photons, or of the thinning of a measured scan; None takes that of the design.
     kinds
-        Kind of object and kind of probe, where there is no base; "measured" for a measured scan.
+        Kind of object and kind of probe, where there is no base; "measured" for both of a measured scan.
     disturbed
-        What is wrong with the simulated experiment, or with what is told of it.
+        What is wrong with the simulated experiment, or with what the arms are told of it.
+
+    Returns
+    -------
+    `studylib.scan.Scan` by split; the two of a measured scan are the same, the whole scan
+
+    Raises
+    ------
+    InputError
+        A parameter is not accepted, the base cannot be used, or the hub holds another base.
+    StageError
+        The hub has another design, or the reference of a measured scan is not finite.
     """
     start = time.perf_counter()
     design = read_design(hub, profile)
@@ -123,12 +169,12 @@ def generate(
 
 
 def _take_over(hub: Hub, base: str) -> Path:
-    """Return the base in the hub, which keeps a copy of one that lies elsewhere.
+    """Return the path of the base in the hub, after copying a base that lies elsewhere.
 
     Raises
     ------
     InputError
-        The hub holds another one.
+        The hub holds another base.
     """
     kept, given = hub / plan.BASE, hub / base if (hub / base).is_file() else Path(base)
     if not kept.is_file() and given.is_file():
@@ -140,25 +186,41 @@ def _take_over(hub: Hub, base: str) -> Path:
 
 
 def _true_patches(split: str, truth: NDArray, scan: Scan) -> NDArray | None:
-    """Return the true patches of a training set; the test set has none."""
+    """Return the true patches of a training set, (positions, N, N) complex64; None for the test set."""
     return extract(truth, scan.positions, scan.n_pixels) if split == "train" else None
 
 
 def make_view(
     hub: Hub, profile: str, dose: int, view: str, s_img: float = 1.0, n_groups: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """D: thin both halves to the view's spacing and report the overlap.
+    """Thin both halves to the spacing of a view, write them, and report the overlap (phase D).
 
     Parameters
     ----------
+    hub
+        Folder of the run.
+    profile
+        Profile of the design: smoke, laptop or full.
+    dose
+        Mean photons per pattern.
+    view
+        dense or sparse.
     s_img
-        Share of the thinned positions that is kept, drawn by the subsampling seed.
+        Share of the thinned positions that is kept; the subsampling seed draws them.
     n_groups
-        Groups that the overlap is reported for; one a position when 0.
+        Number of groups for which the overlap is reported; 0 means one group per position.
 
     Returns
     -------
     Overlap metrics by split
+
+    Raises
+    ------
+    InputError
+        A parameter is not accepted, a data set of phase C is missing or damaged, or the scan is already coarser than
+        the view.
+    StageError
+        The hub has another design.
     """
     start, s_img, n_groups = time.perf_counter(), check_share(s_img), check_groups(n_groups)
     design = read_design(hub, profile)
@@ -167,10 +229,12 @@ def make_view(
         source = hub.phase_c(dose, split)
         scan, truth, phase = dataset.load_scan(source), dataset.load_truth(source), dataset.load_phase(source)
         thinned, keep = thin_to_view(scan, view, design.seeds.subsampling, s_img)
+        # The spacing of a view follows from the probe: o = 1 - step / D.
         diameter = samples.probe_diameter(scan.probe)
         spacing = overlap.target_spacing(VIEWS[view], diameter)
         patches = dataset.load_patches(source)[keep] if split == "train" else None
         dataset.save(hub.phase_d(dose, view, split), thinned, truth, patches, phase)
+        # The overlap is reported for the groups of PtychoPINN, whichever arms run.
         grouping = settings_of("pinn", design, thinned)[0].grouping
         groups = group(thinned.positions, grouping, design.seeds.grouping, n_groups or None)
         reports[split] = overlap.report(

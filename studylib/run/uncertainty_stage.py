@@ -1,4 +1,4 @@
-"""The stage that tells the error of every pixel of an image, from two halves of the counts (05_uncertainty)."""
+"""The stage that estimates the error of every pixel of an image, from two halves of the counts (05_uncertainty)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,37 @@ from studylib.scan import Scan
 
 
 def compute(hub: Hub, profile: str, dose: int, view: str, split: str, key: str) -> tuple[ErrorMap, dict[str, Any]]:
-    """Reconstruct two halves of a split's counts with an arm; write its error map, and how much of the truth it covers.
+    """Reconstruct two halves of a split's counts with an arm; write its error map, and how well that covers the truth.
 
     Parameters
     ----------
+    hub
+        Folder of the run.
+    profile
+        Profile of the design: smoke, laptop or full.
+    dose
+        Mean photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
     key
-        Of an arm whose `error_from_halves` is true.
+        Key of an arm whose `error_from_halves` is true.
 
     Returns
     -------
-    map, report
-        Of the scored box; by channel the mean error that is told and, where there is a truth, the true one and the
-        shares of pixels within one and two of those told.
+    map
+        `studylib.judge.uncertainty.ErrorMap` of the scored box, (rows, columns) float32: phase in rad, amplitude.
+    report
+        By channel, the mean estimated error `told`. Where there is a truth, also the mean absolute true error `error`,
+        and `within_one` and `within_two`: the shares of pixels whose true error is below one and two estimated errors.
+
+    Raises
+    ------
+    InputError
+        The arm has not reconstructed this split yet, or the data set of the view is missing or damaged.
+    StageError
+        The hub has another design, or the reconstruction of a half is not finite.
     """
     from studylib import figures
     from studylib.learn.backend import use_backend
@@ -58,6 +77,7 @@ def compute(hub: Hub, profile: str, dose: int, view: str, split: str, key: str) 
         "arm": arm(key).name, "of": "two halves of the counts",
         "phase": {"told": float(found.phase.mean())}, "amplitude": {"told": float(found.amplitude.mean())},
     }  # fmt: skip
+    # A measured scan has a reference but no truth, so its error map is compared with nothing.
     wrong = None
     if scan.metadata.get("sample_kind") != MEASURED:
         truth, phase = dataset.load_truth(source)[box], dataset.load_phase(source)
@@ -81,6 +101,7 @@ def compute(hub: Hub, profile: str, dose: int, view: str, split: str, key: str) 
 
 
 def _told(hub: Hub, dose: int, view: str, split: str, key: str, member: str) -> Any:
+    """Return one member of the NPZ of an arm's reconstruction."""
     path, first = hub.phase_f(dose, view, split, key), f"run notebook 04_reconstruct with arm={key} first"
     return read_members(path, (member,), first)[member]
 
@@ -88,10 +109,26 @@ def _told(hub: Hub, dose: int, view: str, split: str, key: str, member: str) -> 
 def _halves(
     hub: Hub, scan: Scan, dose: int, view: str, split: str, key: str, seeds: Seeds
 ) -> list[NDArray[np.complex64]]:
-    """Return an arm's images of two halves of the counts, with the settings of its image of all."""
+    """Return an arm's images of two halves of the counts, made with the settings of its image of all counts.
+
+    Parameters
+    ----------
+    hub, dose, view, split, key
+        As for `compute`.
+    scan
+        All counts of the split.
+    seeds
+        Seeds of the study; that of the iterations divides the counts.
+
+    Returns
+    -------
+    Two images (rows, columns) complex64 in the frame of the positions
+    """
+    # The stabilising background of an arm is scaled by this share of the counts.
     share = scan.metadata | {"share": 0.5 * scan.metadata.get("share", 1.0)}
     parts = [replace(half(scan, seeds.iteration, which), metadata=share) for which in (0, 1)]
     at, trained = dose_of_training(hub, dose, view, split, key), None
+    # Each half needs its own start: the arm's predecessors reconstruct it first.
     images: list[dict[str, NDArray[np.complex64]]] = [{}, {}]
     for k in (*arm(key).after, key):
         told = json.loads(str(_told(hub, dose, view, split, k, "_settings")))["settings"]

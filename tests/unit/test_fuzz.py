@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from tests.fuzz.entries import ENTRIES, run
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_only_errors_of_the_study_come_out(name, tmp_path):
-    entry = ENTRIES[name]
+    entry, out = ENTRIES[name], Counter[str]()
     made = entry.made(tmp_path)
 
     @settings(max_examples=120, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -21,7 +23,10 @@ def test_only_errors_of_the_study_come_out(name, tmp_path):
     def spoiled(data):
         try:
             run(entry, tmp_path, data.draw(made))
+            out["read"] += 1
         except StudyError as error:
             assert "\n" not in str(error)
+            out["refused"] += 1
 
     spoiled()
+    assert set(out) == {"read", "refused"}, "input that is always refused, or always read, tries little"
