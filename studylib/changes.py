@@ -42,6 +42,11 @@ def read_changes(words: Iterable[str] = (), file: str | Path = "") -> Changes:
     ------
     InputError
         A word has no `=`, or the file cannot be read.
+
+    Examples
+    --------
+    >>> read_changes(["map.tv=0.4", "pinn.steps=3000"])
+    {'map.tv': 0.4, 'pinn.steps': 3000}
     """
     changes: Changes = {}
     if file:

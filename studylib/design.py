@@ -251,6 +251,11 @@ def check_dose(dose: object) -> int:
     ------
     InputError
         The value is not a whole number in that range.
+
+    Examples
+    --------
+    >>> check_dose("1000")
+    1000
     """
     expected = f"a whole number of photons per pattern from 1 to {MAX_DOSE}"
     text = isinstance(dose, str) and not NUMBER.fullmatch(dose)
@@ -302,7 +307,13 @@ def check_disturbance(disturbed: object) -> str:
 
 
 def check_view(view: object) -> str:
-    """Return the name of a view, or raise InputError."""
+    """Return the name of a view, or raise InputError.
+
+    Examples
+    --------
+    >>> check_view("dense")
+    'dense'
+    """
     return _one_of("view", view, tuple(VIEWS))
 
 

@@ -33,7 +33,7 @@ def ended(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
         return 128 + signal.SIGPIPE
     if isinstance(error, OSError) and error.errno in FULL:
-        print(f"error: output: got {error.strerror}, expected room for it; mend it: make room, repeat", file=sys.stderr)
+        print(f"error: output: got {error.strerror}, expected room for it; fix: make room, repeat", file=sys.stderr)
         return 1
     traceback.print_exception(error)
     told = "this is a fault of the study, not yours: report it with the lines above (CONTRIBUTING.md)"

@@ -30,7 +30,7 @@ class InputError(StudyError):
 
     def __init__(self, name: str, given: object, expected: str, remedy: str = "") -> None:
         self.name, self.given, self.expected, self.remedy = name, given, expected, remedy
-        mend = f"; mend it: {remedy}" if remedy else ""
+        mend = f"; fix: {remedy}" if remedy else ""
         # One line, whatever the value holds: the message goes to a terminal and to a log.
         shown = " ".join(repr(str(given) if isinstance(given, PurePath) else given).split())[:200]
         super().__init__(f"{name}: got {shown}, expected {expected}{mend}")

@@ -244,7 +244,8 @@ class Measured:
     def scan(self, part: NDArray[np.intp] | None = None) -> Scan:
         """Return the scan for the arms: counts, the first mode of the probe, and a frame that holds all windows.
 
-        The probe is scaled so that an object of modulus 1 gives the mean counts of the patterns, less the background.
+        The probe is scaled so that an object of modulus 1 gives the mean counts of the patterns on the pixels that the
+        mask trusts, less the background.
 
         Parameters
         ----------
@@ -261,11 +262,15 @@ class Measured:
         # The frame has a margin of at least a pixel around all windows; a shift by whole pixels keeps the fractions.
         where = where - np.floor(where.min(axis=0)) + n // 2 + 1
         width, height = (int(np.ceil(side)) + n // 2 + 2 for side in where.max(axis=0))
+        # A hot pixel must not count as light: only pixels that the mask trusts do.
+        trusted = np.ones((n, n), bool) if self.mask is None else self.mask
         # Mean photons per pattern; patterns are read twice, since all of them may not fit into the memory.
-        dose = float(np.concatenate([counts.sum(axis=(1, 2)) for counts in self._some(part)]).mean())
-        scale, light = intensity_scale(round(dose), n), self.probe[0]
-        dark = 0.0 if self.background is None else float(self.background.sum())  # photons per pattern
-        probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(np.abs(light.astype(np.complex128)) ** 2))
+        dose = float(np.concatenate([counts[:, trusted].sum(axis=1) for counts in self._some(part)]).mean())
+        scale, light = intensity_scale(max(round(dose), 1), n), self.probe[0]
+        dark = 0.0 if self.background is None else float(self.background[trusted].sum())  # photons per pattern
+        # The pattern of the probe alone, centred like the patterns: its light on the trusted pixels is the dose.
+        pattern = np.abs(np.fft.fftshift(np.fft.fft2(light.astype(np.complex128), norm="ortho"))) ** 2
+        probe = light * np.sqrt(max(dose - dark, 1e-9) / np.sum(pattern[trusted]))
         metadata: dict[str, Any] = {"dose": round(dose), "split": "test", "view": None} | dict.fromkeys(KINDS, MEASURED)
         amplitudes, done = machine.room((len(where), n, n), np.float32, f"patterns of {self.name}"), 0
         for counts in self._some(part):

@@ -40,6 +40,11 @@ def zone_plate_probe(
     Returns
     -------
     (N, N) complex64, sum of squared moduli 1
+
+    Examples
+    --------
+    >>> zone_plate_probe(64).shape
+    (64, 64)
     """
     _, _, r = _pupil_plane(n_pixels, radius)
     # Edges two detector pixels wide, in units of the pupil's radius: a hard edge would spread light over the window.
@@ -139,6 +144,11 @@ def probe_diameter(probe: NDArray[np.complex64], share: float = 0.9) -> float:
     -------
     float
         Diameter, object pixels.
+
+    Examples
+    --------
+    >>> round(probe_diameter(zone_plate_probe(64)))
+    34
     """
     intensity = np.abs(probe) ** 2
     rows, columns = np.indices(intensity.shape)

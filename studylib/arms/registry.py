@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import re
@@ -38,6 +39,9 @@ NUMERICAL = ("keras", "torch", "tensorflow", "ptychi", "numpy", "scipy")
 """Libraries whose version may change an image."""
 GROUP = "studylib.arms"
 """Entry-point group in which other packages offer their arms."""
+HERE = Path(__file__).resolve().parent
+NO_ALGORITHM = {"registry", "choices"}
+"""Modules of this package that change no image: the list of arms, and the options, which a run records anyway."""
 KEY = re.compile(r"[a-z][a-z0-9_]*")
 """Form of a key."""
 
@@ -124,7 +128,7 @@ def algorithm(key: str) -> str:
     """Return a hash that identifies the code of an arm, so that images made by different code can be told apart.
 
     It covers the source of the arm's class and its base classes, of the arms that it starts from, and of the packages
-    physics and learn, of the modules poisson and coarse, and the versions of the numerical libraries. Two images of one
+    physics and learn, of the modules that arms share, and the versions of the numerical libraries. Two images of one
     arm with different hashes are never put into one table.
 
     Parameters
@@ -137,17 +141,30 @@ def algorithm(key: str) -> str:
     16 hexadecimal digits
     """
     kinds = [kind for k in (*needed(key), key) for kind in type(arm(k)).__mro__]
-    sources = {Path(inspect.getfile(kind)) for kind in kinds if issubclass(kind, Arm)}
-    here = Path(__file__).resolve().parents[1]
-    sources |= {path for package in ("physics", "learn") for path in (here / package).glob("*.py")}
-    # Modules that arms import but do not inherit from.
-    sources |= {here / "arms/poisson.py", here / "arms/coarse.py"}
+    sources = {path for package in ("physics", "learn") for path in (HERE.parent / package).glob("*.py")}
+    sources.add(HERE.parent / "scan.py")
+    for kind in kinds:
+        if issubclass(kind, Arm):
+            sources |= _modules_of(Path(inspect.getfile(kind)))
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.read_bytes())
     for name, number in installed(NUMERICAL).items():
         digest.update(f"{name} {number}".encode())
     return digest.hexdigest()[:16]
+
+
+def _modules_of(path: Path) -> set[Path]:
+    """Return a module of an arm, and the modules beside it that it imports, directly or not."""
+    found, more = set[Path](), {path}
+    while more:
+        path = more.pop()
+        found.add(path)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        beside = {name.rpartition(".")[2] for name in names if name.startswith(__name__.rpartition(".")[0] + ".")}
+        more |= {HERE / f"{name}.py" for name in beside - NO_ALGORITHM} - found
+    return found
 
 
 def options_owner(key: str) -> str:

@@ -94,6 +94,11 @@ def signed(value: float | None, metric: str) -> str:
         The delta; None gives "n/a".
     metric
         ms_ssim is printed with three decimals, mae with six.
+
+    Examples
+    --------
+    >>> signed(0.0123, "ms_ssim"), signed(None, "mae")
+    ('+0.012', 'n/a')
     """
     return "n/a" if value is None else f"{value:+.{DECIMALS[metric]}f}"
 

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from studylib.errors import StudyError
 from studylib.evidence import checksums, deltas, schema, summary
@@ -253,13 +252,9 @@ def _paths(hub: Hub) -> Problems:
             continue
         text = path.read_text(encoding="utf-8")
         found = ABSOLUTE.search(text)
-        told = str(hub.root) in text or (found and _is_ours(found.group(), path))
+        # A picture embedded in base64 may contain any letters, so that only the hub's own path is looked for there.
+        told = str(hub.root) in text or (found and path.suffix not in {".html", ".ipynb"})
         yield f"{hub.relative(path)} holds an absolute path" if told else None
-
-
-def _is_ours(found: str, path: Path) -> bool:
-    """Return whether a match of `ABSOLUTE` is a path; embedded pictures in base64 may contain any letters."""
-    return path.suffix not in {".html", ".ipynb"}
 
 
 CHECKS = (_present, _deltas, _texts, _hashes, _logs, _inventory, _paths)

@@ -194,7 +194,8 @@ def write(path: Path, told: Measured) -> Path:
         data = out.create_group("entry_1/data_1")
         if told.patterns is not None:
             n = told.patterns.shape[0]
-            whole = are_whole(next(told.blocks()))  # the first block decides the type of all patterns
+            # Every block decides on the type of all patterns, so that no fraction and no large count is lost.
+            whole = all(are_whole(block) and block.max() < 2**32 for block in told.blocks())
             made = detector.create_dataset(
                 "data", told.patterns.shape, "uint32" if whole else "float32", chunks=(1, *told.patterns.shape[1:]),
                 compression="gzip", compression_opts=1,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studylib.design import CHANNELS, MEASURED, METRICS, StudyDesign
-from studylib.io.npz import read_members
+from studylib.io.npz import member_names, read_members
 from studylib.judge import consistency, metrics, register, scores
 from studylib.scan import Scan
 
@@ -184,10 +184,9 @@ def read_images(path: Path, remedy: str) -> dict[str, NDArray[np.complex64]]:
     Raises
     ------
     InputError
-        A member of the file is damaged.
+        There is no such file, or a member of it is damaged.
     """
-    with np.load(path, allow_pickle=False) as archive:
-        names = [name for name in archive.files if name != PHASE]
+    names = [name for name in member_names(path, remedy) if name != PHASE]
     return read_members(path, names, remedy)
 
 

@@ -53,6 +53,11 @@ def mae(image: NDArray, truth: NDArray) -> float:
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> mae(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
+    0.25
     """
     return float(np.mean(np.abs(image - truth)))
 
@@ -67,6 +72,11 @@ def mse(image: NDArray, truth: NDArray) -> float:
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> mse(np.array([0.0, 1.0]), np.array([0.0, 0.5]))
+    0.125
     """
     return float(np.mean((image - truth) ** 2))
 
@@ -86,6 +96,11 @@ def psnr(image: NDArray, truth: NDArray) -> float:
     ------
     StageError
         The truth is constant and the image differs from it.
+
+    Examples
+    --------
+    >>> round(psnr(np.array([0.0, 0.9]), np.array([0.0, 1.0])), 2)
+    23.01
     """
     error = mse(image, truth)
     return float("inf") if error == 0 else float(10 * np.log10(data_range(truth) ** 2 / error))
@@ -139,6 +154,11 @@ def n_scales(shape: tuple[int, int]) -> int:
     Returns
     -------
     1 to 5
+
+    Examples
+    --------
+    >>> n_scales((176, 200)), n_scales((64, 64))
+    (5, 3)
     """
     return max(s for s in range(1, 6) if s == 1 or min(shape) >= KERNEL * max(2 ** (s - 1), (s - 1) ** 2))
 
@@ -168,6 +188,12 @@ def ms_ssim(image: NDArray, truth: NDArray, sigma: float = 0.0) -> float:
     References
     ----------
     Wang, Simoncelli, Bovik, Multiscale structural similarity for image quality assessment (2003).
+
+    Examples
+    --------
+    >>> truth = np.random.default_rng(1).uniform(size=(64, 64))
+    >>> ms_ssim(truth, truth)
+    1.0
     """
     from studylib.arms.torchvision_shim import ready_torchvision
 
@@ -260,6 +286,12 @@ def frc(image: NDArray, truth: NDArray, n_rings: int | None = None) -> RingCorre
     ----------
     Saxton, Baumeister, The correlation averaging of a regularly arranged bacterial cell envelope
     protein, J. Microsc. 127, 127 (1982).
+
+    Examples
+    --------
+    >>> truth = np.random.default_rng(1).uniform(size=(64, 64))
+    >>> bool(np.allclose(frc(truth, truth).correlation[1:], 1))
+    True
     """
     from scipy.signal.windows import tukey  # takes half a second, which stages without metrics need not spend
 

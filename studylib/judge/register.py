@@ -66,6 +66,13 @@ def fit_gauge(
     ------
     StageError
         The image is zero everywhere.
+
+    Examples
+    --------
+    >>> truth = np.exp(1j * np.random.default_rng(1).uniform(-0.5, 0.5, (32, 32))).astype(np.complex64)
+    >>> gauge = fit_gauge(2 * np.exp(0.3j).astype(np.complex64) * truth, truth)
+    >>> round(gauge.scale, 4), round(gauge.phase, 4)
+    (2.0, 0.3)
     """
     rows, columns = (axis.astype(np.float64) for axis in np.indices(image.shape))
     w = np.ones(image.shape) if weight is None else weight / weight.mean()
@@ -152,6 +159,10 @@ def refuse_shift(shift: tuple[float, float], limit: float, name: str) -> None:
     ------
     StageError
         The displacement exceeds the limit.
+
+    Examples
+    --------
+    >>> refuse_shift((0.1, -0.2), limit=0.5, name="MAP")
     """
     if max(abs(shift[0]), abs(shift[1])) > limit:
         raise StageError(

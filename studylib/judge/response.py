@@ -47,6 +47,12 @@ def spread(values: Sequence[float]) -> Spread:
     Returns
     -------
     `Spread`; without an interval for a single value
+
+    Examples
+    --------
+    >>> told = spread([0.90, 0.92, 0.94])
+    >>> round(told.mean, 3), round(told.low, 3), round(told.high, 3)
+    (0.92, 0.87, 0.97)
     """
     mean = float(np.mean(values))
     if len(values) < 2:
@@ -71,6 +77,11 @@ def needed(x: Sequence[float], scores: Sequence[float], level: float) -> float |
     Returns
     -------
     x; None if the level is not crossed between the first and the last x, since nothing is extrapolated
+
+    Examples
+    --------
+    >>> round(needed([1_000, 10_000], [0.7, 0.9], level=0.8))
+    3162
     """
     for (x0, s0), (x1, s1) in zip(zip(x, scores, strict=True), list(zip(x, scores, strict=True))[1:], strict=False):
         if s0 < level <= s1:
@@ -94,6 +105,11 @@ def at(x: Sequence[float], scores: Sequence[float], wanted: float) -> float | No
     Returns
     -------
     Score; None outside the measured range or with fewer than two fluences
+
+    Examples
+    --------
+    >>> round(at([1, 100], [0.5, 0.9], wanted=10), 3)
+    0.7
     """
     if len(x) < 2 or not min(x) <= wanted <= max(x):
         return None
@@ -112,6 +128,11 @@ def winners(scores: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
     -------
     Names, best first. An arm ties if the paired t interval of the difference between the best and it contains zero;
     with one replicate, if it is less than `TIE` behind
+
+    Examples
+    --------
+    >>> winners({"MAP": [0.95], "PtyChi": [0.947], "Baseline": [0.80]})
+    ('MAP', 'PtyChi')
     """
     if not scores:
         return ()

@@ -113,7 +113,8 @@ def scored_box(light: NDArray[np.float64], scanned: Box, share: float = SHARE) -
         }  # fmt: skip
         side = min(edges, key=lambda name: edges[name])
         # If the interior holds a pixel as dark as the rim, cutting does not raise the smallest fluence.
-        inner = light[top + 1 : bottom - 1, left + 1 : right - 1].min()
+        inside = light[top + 1 : bottom - 1, left + 1 : right - 1]
+        inner = inside.min() if inside.size else 0.0  # one or two lines have no interior, and none is cut
         tall, wide = bottom - top > least_side, right - left > least_side
         if edges[side] >= share * mean or inner <= edges[side] or not (tall if side in ("top", "bottom") else wide):
             break

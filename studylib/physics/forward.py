@@ -58,6 +58,14 @@ def shifted_probes(probe: NDArray[np.complex64], fractions: NDArray[np.float32])
     Returns
     -------
     (positions, N, N) complex64
+
+    Examples
+    --------
+    >>> probe = np.zeros((8, 8), np.complex64)
+    >>> probe[3, 4] = 1
+    >>> moved = shifted_probes(probe, np.array([[1.0, 0.0]], np.float32))[0]
+    >>> np.argwhere(np.abs(moved) > 0.5).tolist()
+    [[3, 5]]
     """
     rows, columns = shift_ramps(fractions, len(probe))
     spectrum = np.fft.fft2(probe.astype(np.complex128))
@@ -112,6 +120,13 @@ def expected_counts(
     ------
     InputError
         A window leaves the object.
+
+    Examples
+    --------
+    >>> probe = np.ones((4, 4), np.complex64)
+    >>> patterns = np.concatenate(list(expected_counts(np.ones((16, 16), np.complex64), probe, np.array([[8.0, 8.0]]))))
+    >>> patterns.shape, float(patterns.sum())
+    ((1, 4, 4), 16.0)
     """
     for start in range(0, len(positions), batch):
         some = positions[start : start + batch]

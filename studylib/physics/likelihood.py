@@ -28,6 +28,11 @@ def poisson_loss(counts, expected, log: Callable[[Any], Any] = np.log):
     -------
     Array or tensor of the same shape
         Loss of each pixel, nats.
+
+    Examples
+    --------
+    >>> poisson_loss(np.array([2.0]), np.array([2.0])) < poisson_loss(np.array([2.0]), np.array([3.0]))
+    array([ True])
     """
     return expected - (counts + BACKGROUND) * log(expected + BACKGROUND)
 
@@ -52,6 +57,11 @@ def plain_poisson_loss(counts, expected):
     -------
     Array of the same shape
         Loss of each pixel, nats.
+
+    Examples
+    --------
+    >>> plain_poisson_loss(np.array([0, 1]), np.array([0.5, 1.0]))
+    array([0.5, 1. ])
     """
     seen = np.maximum(expected, FLOOR)
     return seen - counts * np.log(seen)

@@ -22,6 +22,11 @@ def target_spacing(overlap: float, diameter: float) -> float:
     Returns
     -------
     Mean spacing, pixels
+
+    Examples
+    --------
+    >>> target_spacing(overlap=0.75, diameter=40)
+    10.0
     """
     return (1 - overlap) * diameter
 
@@ -37,6 +42,12 @@ def mean_spacing(positions: NDArray[np.float64]) -> float:
     Returns
     -------
     Mean spacing, pixels
+
+    Examples
+    --------
+    >>> x, y = np.meshgrid(np.arange(5) * 4.0, np.arange(6) * 4.0)
+    >>> float(round(mean_spacing(np.stack([x.ravel(), y.ravel()], axis=1)), 6))
+    4.0
     """
     width, height = np.ptp(positions, axis=0)
     n = len(positions)
@@ -140,6 +151,11 @@ def disc_overlap(distance: NDArray[np.float64], diameter: float) -> NDArray[np.f
     Returns
     -------
     (...) float64, from 0 to 1
+
+    Examples
+    --------
+    >>> disc_overlap(np.array([0.0, 10.0, 20.0]), diameter=20).round(3)
+    array([1.   , 0.391, 0.   ])
     """
     r = diameter / 2
     d = np.clip(distance, 0, diameter)

@@ -122,6 +122,11 @@ def intensity_scale(dose: float, n_pixels: int) -> float:
     Returns
     -------
     s, sqrt(photons)
+
+    Examples
+    --------
+    >>> intensity_scale(dose=1024, n_pixels=64)
+    1.0
     """
     return float(np.sqrt(dose) / (n_pixels / 2))
 

@@ -42,6 +42,13 @@ def split_counts(
     ------
     InputError
         A fraction is not positive, or the fractions do not add up to 1.
+
+    Examples
+    --------
+    >>> fitted, held = split_counts(np.array([[100, 7], [0, 3]]), (0.9, 0.1), np.random.default_rng(1))
+    >>> fitted + held
+    array([[100,   7],
+           [  0,   3]])
     """
     if min(shares) <= 0 or not np.isclose(sum(shares), 1):
         raise InputError("shares", shares, "positive shares that add up to 1", "give (0.8, 0.1, 0.1)")

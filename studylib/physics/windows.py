@@ -32,6 +32,12 @@ def nearest_pixels(positions: NDArray[np.float64]) -> tuple[NDArray[np.int64], N
         x and y of the nearest pixel.
     fraction : (positions, 2) float32
         x and y of the remainder, -0.5 to 0.5 pixels.
+
+    Examples
+    --------
+    >>> whole, rest = nearest_pixels(np.array([[10.25, 7.5], [10.75, 8.5]]))
+    >>> whole.tolist(), rest.tolist()
+    ([[10, 8], [11, 8]], [[0.25, -0.5], [-0.25, 0.5]])
     """
     single = np.asarray(positions).astype(np.float32)
     whole = np.rint(single)
@@ -59,6 +65,11 @@ def window_corners(positions: NDArray[np.float64], n_pixels: int, shape: tuple[i
     ------
     InputError
         A window leaves the canvas.
+
+    Examples
+    --------
+    >>> window_corners(np.array([[20.25, 40.0]]), n_pixels=16, shape=(64, 64)).tolist()
+    [[32, 12]]
     """
     # (x, y) becomes (row, column).
     corners = nearest_pixels(positions)[0][:, ::-1] - n_pixels // 2
@@ -93,6 +104,12 @@ def extract(image: NDArray, positions: NDArray[np.float64], n_pixels: int) -> ND
     ------
     InputError
         A window leaves the image.
+
+    Examples
+    --------
+    >>> image = np.arange(64.0 * 64).reshape(64, 64)
+    >>> extract(image, np.array([[20.25, 40.0]]), n_pixels=16)[0, 0, 0] == image[32, 12]
+    np.True_
     """
     corners = window_corners(positions, n_pixels, image.shape)
     # (first row, first column, N, N): a view of every window; indexing copies the wanted ones only.

@@ -90,6 +90,7 @@ def train(
     """
     from studylib.learn.backend import use_backend
 
+    _check_options(options)
     seed = None if seed is None else check_seed(seed)
     use_backend(backend)
     start = time.perf_counter()
@@ -179,6 +180,12 @@ def select(hub: Hub, profile: str, dose: int, view: str, key: str) -> Choice:
     return choice
 
 
+def _check_options(options: str) -> None:
+    """Reject a source of options that does not exist."""
+    if options not in OPTIONS:
+        raise InputError("options", options, " or ".join(OPTIONS), "give options=table")
+
+
 def _own_options(hub: Hub, dose: int, view: str, key: str, options: str) -> dict[str, Any] | None:
     """Return the options that 03_select chose for an arm on the scan itself; None where the table gives them.
 
@@ -187,8 +194,7 @@ def _own_options(hub: Hub, dose: int, view: str, key: str, options: str) -> dict
     InputError
         `options` is neither "table" nor "scan", or 03_select was not run for the arm.
     """
-    if options not in OPTIONS:
-        raise InputError("options", options, " or ".join(OPTIONS), "give options=table")
+    _check_options(options)
     owner = options_owner(key)
     first = f"run notebook 03_select with arm={owner} first"
     return read_json(hub / paths.choice(dose, view, owner), first) if options == "scan" else None

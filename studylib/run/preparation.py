@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from studylib.changes import changed
 from studylib.design import StudyDesign
 from studylib.errors import InputError
 from studylib.io.files import write_json
@@ -122,7 +123,7 @@ def refuse_full_disk(root: Hub, study: Study) -> None:
     InputError
         The disk is too full; the message says about how much the study takes, and how much is free.
     """
-    sample = StudyDesign.for_profile(study.profile).sample
+    sample = changed(StudyDesign.for_profile(study.profile), study.changes).sample
     scan = (max(sample.object_size - sample.n_pixels, 0) / sample.scan_step) ** 2 * sample.n_pixels**2
     conditions = study.conditions()
     doses = {(study.above(run), run.dose) for run in conditions.values()}

@@ -105,7 +105,7 @@ def end(mine: str) -> None:
                 getattr(process, act)()
         psutil.wait_procs(running, timeout=GRACE)
     # This comes last, when Snakemake is gone and submits no more jobs. A scheduler that does not answer delays nothing.
-    cluster.cancel(cluster.job_name(Path(mine.split("|", maxsplit=1)[0])))
+    cluster.cancel(cluster.job_name(Path(mine.rsplit("|", maxsplit=2)[0])))
 
 
 @contextmanager

@@ -127,12 +127,13 @@ def _halves(
     # The stabilising background of an arm is scaled by this share of the counts.
     share = scan.metadata | {"share": 0.5 * scan.metadata.get("share", 1.0)}
     parts = [replace(half(scan, seeds.iteration, which), metadata=share) for which in (0, 1)]
-    at, trained = dose_of_training(hub, dose, view, split, key), None
+    at = dose_of_training(hub, dose, view, split, key)
     # Each half needs its own start: the arm's predecessors reconstruct it first.
     images: list[dict[str, NDArray[np.complex64]]] = [{}, {}]
     for k in (*arm(key).after, key):
         told = json.loads(str(_told(hub, dose, view, split, k, "_settings")))["settings"]
         settings = arm(k).settings(**told)
+        trained = None
         if training_of(k):
             trained, _ = load_trained(hub, at, view, training_of(k), scan if at != dose else None)
         for part, made in zip(parts, images, strict=True):

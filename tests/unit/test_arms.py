@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -130,9 +131,18 @@ def test_an_arm_that_holds_all_patterns_refuses_what_does_not_fit(monkeypatch):
     for arm in ARMS:
         if arm.memory_mib(scan):
             with pytest.raises(
-                InputError, match=r"100,000 patterns of 128 x 128 px.*about 5\d,\d\d\d MiB, and 24,576 MiB"
+                InputError, match=r"100,000 patterns of 128 x 128 px.*about \d\d,\d\d\d MiB, and 24,576 MiB"
             ):
                 arm.refuse_too_large(scan)
         else:
             arm.refuse_too_large(scan)
     assert [arm.key for arm in ARMS if arm.memory_mib(scan)] == ["ptychi", "ptychi_pinn", "ptychi_refining"]
+
+
+@pytest.mark.parametrize(("key", "module"), [("map", "coarse"), ("ptychi_prior", "ptychi"), ("unrolled", "poisson")])
+def test_what_identifies_the_code_of_an_arm_covers_the_modules_that_it_uses(key, module, monkeypatch):
+    """By import, not only by inheritance: one line there may change an image."""
+    before, read = registry.algorithm(key), Path.read_bytes
+    edited = lambda path: read(path) + (b"# changed" if path.stem == module else b"")  # noqa: E731
+    monkeypatch.setattr(Path, "read_bytes", edited)
+    assert registry.algorithm(key) != before

@@ -58,7 +58,7 @@ def test_a_damaged_data_set_is_one_clear_line(saved, name, change, message):
     with pytest.raises(InputError, match=message) as caught:
         dataset.load_scan(rewritten(saved, **{name: changed}))
     text = str(caught.value)
-    assert "\n" not in text and name in text and "mend it" in text
+    assert "\n" not in text and name in text and "fix: " in text
 
 
 def test_patterns_are_mapped_not_read(saved, scan):

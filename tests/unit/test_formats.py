@@ -251,3 +251,27 @@ def test_inspect_and_convert_are_commands(tmp_path):
     assert done.returncode == 2 and done.stderr.startswith("error: scan: got 'absent.npz'")
     done = studylib("inspect", str(FORMATS / "cdtools.cxi"), "--energy-ev", "-3")
     assert done.returncode == 2 and "above 0" in done.stderr
+
+
+def test_fractions_in_a_later_block_are_not_rounded_away(tmp_path, measured, monkeypatch):
+    """The type of all patterns follows from all of them."""
+    monkeypatch.setattr("studylib.measured.BLOCK_BYTES", 8 * 32 * 32)
+    counts = np.asarray(measured.patterns, dtype=np.float32).copy()
+    counts[-1, 3, 4] = 7.25
+    path = write_scan(tmp_path / "a.cxi", replace(measured, patterns=counts))
+    np.testing.assert_array_equal(open_scan(path).counts(slice(-1, None))[0], counts[-1])
+
+
+def test_hot_pixels_behind_a_mask_do_not_make_the_probe_brighter(measured):
+    """What they hold is not light: the probe alone gives the mean counts of the pixels that can be trusted."""
+    n = measured.patterns.shape[1]
+    mask = np.ones((n, n), bool)
+    mask[n // 2 - 1 : n // 2 + 2, n // 2] = mask[3, 5] = False
+    counts = np.asarray(measured.patterns, dtype=np.float64).copy()
+    told = replace(measured, patterns=counts, mask=mask).scan()
+    pattern = np.abs(np.fft.fftshift(np.fft.fft2(told.probe, norm="ortho"))) ** 2
+    np.testing.assert_allclose(pattern[mask].sum(), counts[:, mask].sum(axis=1).mean(), rtol=1e-4)
+    counts[:, ~mask] = 1e6
+    hot = replace(measured, patterns=counts, mask=mask).scan()
+    np.testing.assert_array_equal(hot.probe, told.probe)
+    assert hot.scale == told.scale

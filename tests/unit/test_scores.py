@@ -57,3 +57,11 @@ def test_a_dark_pixel_inside_is_reported_and_not_cut_away():
     light[100, 100] = 0.5
     region = scores.scored_box(light, Box(40, 190, 30, 230))
     assert region.box == Box(40, 190, 30, 230) and region.least == pytest.approx(0.05, rel=0.01)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_thin_scan_is_scored_as_it_is(rows):
+    light = np.ones((40, 60))
+    light[:, :3] = 0.01
+    region = scores.scored_box(light, Box(10, 10 + rows, 0, 50))
+    assert region.box.bottom - region.box.top == rows
