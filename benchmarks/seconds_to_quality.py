@@ -56,7 +56,7 @@ class Point:
 
 def run(key: str, condition: Condition, changed: dict[str, Any]) -> tuple[float, float, Image]:
     """Return seconds of training and of reconstruction, and the image, with some settings changed."""
-    chosen, (source, scan), (_, training) = arm(key), scan_of(condition, "test"), scan_of(condition, "train")
+    chosen, (source, scan), (_, training) = arm(key), scan_of(condition, "test"), scan_of(condition, arm(key).trains_on)
     settings = settings_of(key, DESIGN, training if chosen.trains else scan)[0].model_copy(update=changed)
     before = {k: started(k, condition) for k in chosen.after}
     trained, begin = None, time.perf_counter()

@@ -52,9 +52,10 @@ def scan_of(condition: tuple[str, str, int, str], half: str = "train") -> tuple[
 
 
 def half_of(chosen: Arm) -> str:
-    """Return the half on which an arm is chosen: for one that trains, the half that it was not trained on.
+    """Return the half on which an arm is chosen: for one that trains on the training half, the other one.
 
-    On its own training half a network is rewarded for what it remembers.
+    On its own training half a network is rewarded for what it remembers. An arm that learns from the scan that it is to
+    reconstruct is chosen on that scan, as it is used: by a share of the counts that no part of it has seen.
     """
     return "test" if chosen.trains else "train"
 
@@ -70,14 +71,14 @@ def by_truth(image: np.ndarray, source: Sample, scan: Scan, metric: str = "ms_ss
     return {channel: told[channel][metric] for channel in told}
 
 
-def run_with(chosen: Arm, condition: tuple[str, str, int, str]):
-    """Return the function that fits a share of the counts with an arm; one that trains does so on the other half."""
+def run_with(chosen: Arm, condition: tuple[str, str, int, str], on: str = ""):
+    """Return the function that fits a share of the counts with an arm; one that trains does so on its half, or `on`."""
 
     images = remembered(images_for(chosen.key, DESIGN)) if chosen.after else None
 
     @cache
     def training_share() -> tuple[Sample, Scan]:
-        source, training = scan_of(condition)
+        source, training = scan_of(condition, on or chosen.trains_on)
         fit, held, _ = split_counts(training.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
         return source, share_of(training, fit, SHARES[0], held, SHARES[1])
 

@@ -52,7 +52,7 @@ def told(condition: Condition) -> str:
 @lru_cache(maxsize=1)
 def trained_on(key: str, condition: Condition) -> tuple[Any, Any, float]:
     """Return the network of an arm, the settings that it was trained with, and how long it took."""
-    source, scan = scan_of(condition, "train")
+    source, scan = scan_of(condition, arm(key).trains_on)
     settings, _ = settings_of(key, DESIGN, scan)
     patches = extract(source.object, scan.positions, scan.n_pixels) if arm(key).needs_truth else None
     result = train(key, scan, patches, settings, DESIGN, SEEDS)

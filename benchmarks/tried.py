@@ -2,8 +2,10 @@
 
     python -m benchmarks.tried map thick zone-plate 1000 dense '{"coarse": []}' '{}'
     python -m benchmarks.tried unrolled leaves zone-plate 1000 dense '{"steps": 600}' '{"width": 24}'
+    python -m benchmarks.tried unrolled thick zone-plate 1000 dense '{}' --on train
 
-Each is fitted to 80 % of the counts, as `make selection` does it; a network is trained on the other half of the sample.
+Each is fitted to 80 % of the counts, as `make selection` does it; a network learns from the half that its arm names, or
+from that of `--on`.
 Prints, over the first: the gain on a tenth of the counts that nobody was fitted to, nats per pattern; and what the
 truth says, which chooses nothing. For an arm that corrects an image of another, the first row is that image. The seeds
 are not those of the study, so that nothing is looked at on its test half.
@@ -23,6 +25,7 @@ import numpy as np
 
 from benchmarks.selection import DESIGN, SPLIT_SEED, by_truth, half_of, run_with, scan_of
 from studylib.arms.registry import arm, images_for, settings_of
+from studylib.design import SPLITS
 from studylib.judge.consistency import Gain, pattern_losses
 from studylib.judge.select import SHARES
 from studylib.physics.split import share_of, split_counts
@@ -37,13 +40,14 @@ def main() -> None:
     parser.add_argument("view")
     parser.add_argument("settings", nargs="+", help="JSON; over what was chosen for the nearest condition")
     parser.add_argument("--from-truth", action="store_true", help="MAP: the last settings once more, from the truth")
+    parser.add_argument("--on", choices=SPLITS, default="", help="half that a network learns from; the arm's own")
     given = parser.parse_args()
     chosen, condition = arm(given.arm), (given.sample, given.probe, given.dose, given.view)
     source, scan = scan_of(condition, half_of(chosen))
     fit, held, _ = split_counts(scan.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
     part = share_of(scan, fit, SHARES[0], held, SHARES[1])
     usual = settings_of(given.arm, DESIGN, part)[0].model_dump(exclude_unset=True)
-    run, first = run_with(chosen, condition), None
+    run, first = run_with(chosen, condition, given.on), None
 
     def show(name: str, image: np.ndarray, seconds: float) -> None:
         nonlocal first

@@ -6,13 +6,16 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from studylib import plan_command, scan_commands
 from studylib.arms.registry import USUAL, arms
 from studylib.design import DISTURBANCES, DOSES, PROBES, SAMPLES, VIEWS
 from studylib.ending import check_folder, ended
 from studylib.errors import InputError
+
+if TYPE_CHECKING:
+    from studylib.run.hub import Hub
 
 UNFIT = 3
 """Exit status of a run that finished, but in which an arm did not learn."""
@@ -21,7 +24,7 @@ UNFIT = 3
 class _Parser(argparse.ArgumentParser):
     """Parser that reports bad usage in one line and with exit status 2, like all other bad input."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
@@ -240,7 +243,7 @@ def _run(options: argparse.Namespace, study: Any, words: list[str]) -> int:
     return UNFIT if unfit else 0
 
 
-def _existing(path: str):
+def _existing(path: str) -> Hub:
     """Return the hub of a folder.
 
     Raises

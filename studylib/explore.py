@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -128,7 +130,7 @@ def arms(control: widgets.Dropdown) -> widgets.Widget:
     arm = widgets.ToggleButtons(description="arm")
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
 
-    def offer(change) -> None:
+    def offer(change: object) -> None:
         """Offer the arms of the chosen run; keep the selected one when that run has it too."""
         names, before = [name for name in control.value.images() if name != "truth"], arm.value
         arm.options = names
@@ -252,7 +254,7 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
         scatter.add_scatter(mode="markers", name=name, marker={"color": colour, "size": size})
     scatter.update_yaxes(autorange="reversed", scaleanchor="x")
 
-    def click(trace, points, state) -> None:
+    def click(trace: object, points: Any, state: object) -> None:
         """Choose the position that was clicked."""
         if points.point_inds:
             chosen.value = points.point_inds[0]
@@ -284,7 +286,7 @@ def profiles(control: widgets.Dropdown) -> widgets.Widget:
     ends = {name: widgets.IntSlider(description=name, max=0) for name in ("x0", "y0", "x1", "y1")}
     quantity = widgets.ToggleButtons(options=["phase", "amplitude"], description="quantity")
 
-    def resize(change) -> None:
+    def resize(change: object) -> None:
         """Adapt the sliders to the image of the chosen run; the line starts as its middle row."""
         rows, columns = control.value.images()["truth"].shape
         for name, slider in ends.items():
@@ -366,7 +368,7 @@ def _follow(control: widgets.Dropdown, position: widgets.IntSlider) -> None:
         The slider.
     """
 
-    def resize(change) -> None:
+    def resize(change: object) -> None:
         """Start at the middle of the scan of the chosen run."""
         position.max = len(control.value.scan().positions) - 1
         position.value = position.max // 2
@@ -375,7 +377,7 @@ def _follow(control: widgets.Dropdown, position: widgets.IntSlider) -> None:
     resize(None)
 
 
-def _panel(draw, given: dict[str, widgets.Widget], shown: list[widgets.Widget]) -> widgets.Widget:
+def _panel(draw: Callable[..., None], given: dict[str, widgets.Widget], shown: list[widgets.Widget]) -> widgets.Widget:
     """Return widgets in a row above the output of a function that is called whenever one of them changes.
 
     Parameters

@@ -14,6 +14,9 @@ from studylib.arms.registry import arms as arms_by_key
 from studylib.physics.stitch import scanned_box
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
     from studylib.judge.compare import Comparison
     from studylib.judge.select import Choice
     from studylib.judge.uncertainty import ErrorMap
@@ -53,7 +56,7 @@ def colour(name: str) -> str:
     return next((arm.colour for arm in arms_by_key().values() if arm.name == name), "#888888")
 
 
-def _scale_bar(axes, shape: tuple[int, int]) -> None:
+def _scale_bar(axes: Axes, shape: tuple[int, int]) -> None:
     """Draw a scale bar, whose length is the largest power of ten up to a third of the image width.
 
     Parameters
@@ -184,7 +187,7 @@ def patterns(counts: NDArray[np.float32], n: int = 4, mask: NDArray[np.bool_] | 
     return figure
 
 
-def _draw_pattern(axes, counts: NDArray, mask: NDArray[np.bool_] | None):
+def _draw_pattern(axes: Axes, counts: NDArray, mask: NDArray[np.bool_] | None) -> AxesImage:
     """Draw the square root of a pattern, with untrusted pixels in blue, and return the image.
 
     Parameters
@@ -357,7 +360,7 @@ def plan(made: Plan) -> Figure:
     return figure
 
 
-def draw_history(axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
+def draw_history(axes: Axes, rows: list[dict[str, Any]], flat_loss: float) -> None:
     """Draw the training loss and the held-out loss over time, with the loss of a flat object.
 
     Parameters

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studylib.experiment import Experiment
 
 
 def add(commands: Any) -> None:
@@ -42,7 +45,7 @@ def plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def experiment_of(base: str, sample: str, probe: str, field: Any):
+def experiment_of(base: str, sample: str, probe: str, field: Any) -> Experiment:
     """Return the experiment with the object and probe of a base NPZ, or with built-in ones.
 
     Parameters

@@ -34,7 +34,7 @@ class _Lines:
         """Do nothing: every line is written at once."""
 
 
-def bar(total: int, description: str, unit: str):
+def bar(total: int, description: str, unit: str) -> plain:
     """Return a tqdm progress bar.
 
     Parameters

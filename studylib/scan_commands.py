@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studylib.errors import InputError
+
+if TYPE_CHECKING:
+    from studylib.measured import Measured
 
 
 def _positive(text: str) -> float:
@@ -36,7 +39,7 @@ def add(commands: Any) -> None:
         command.add_argument("--detector-pixel-m", type=_positive, help="detector pitch, in place of the file's")
 
 
-def _open(options: argparse.Namespace, files: list[str]):
+def _open(options: argparse.Namespace, files: list[str]) -> Measured:
     """Return the scan in one or several files, with the values of the experiment that the options give.
 
     Parameters

@@ -55,7 +55,10 @@ class Arm(ABC):
     settings
         Class of the arm's settings; every field has a default.
     trains
-        Whether the arm has to be trained on the training half before it can reconstruct.
+        Whether the arm has to be trained before it can reconstruct.
+    trains_on
+        Split whose patterns it learns from: the training half, or "test" for an arm that learns, without truth, from
+        the very scan that is judged. Of a measured scan both are the whole scan.
     needs_truth
         Whether the training needs the true object. Such an arm drops out where there is no truth.
     after
@@ -80,6 +83,7 @@ class Arm(ABC):
     colour: ClassVar[str]
     settings: ClassVar[type[Frozen]]
     trains: ClassVar[bool] = False
+    trains_on: ClassVar[str] = "train"
     weights: ClassVar[str] = "model.keras"
     needs_truth: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()

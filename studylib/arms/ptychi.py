@@ -310,7 +310,7 @@ def same_model(options: Any, epochs: int, batch: int, seed: int) -> None:
     options.probe_options.optimizable = options.probe_position_options.optimizable = False
 
 
-def _options(settings: PtyChiSettings, seed: int, n_positions: int):
+def _options(settings: PtyChiSettings, seed: int, n_positions: int) -> Any:
     """Return pty-chi's options for LSQML.
 
     Parameters

@@ -1,6 +1,7 @@
 """Unrolled: a network in the loop, on the canvas, that corrects MAP's image.
 
-It is trained on split counts, without the truth. `studylib.learn.unrolled` holds the network.
+It is trained on split counts, without the truth, and so on the very scan that it reconstructs: what another object
+teaches may be wrong for this one. `studylib.learn.unrolled` holds the network.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Unrolled(Arm):
     colour: ClassVar = "#000000"
     settings: ClassVar = UnrolledSettings
     trains: ClassVar = True
+    trains_on: ClassVar = "test"
     weights: ClassVar = "weights.npz"
     after: ClassVar = ("map",)
     error_from_halves: ClassVar = True

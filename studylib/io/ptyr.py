@@ -6,6 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from studylib.errors import InputError
 from studylib.io import h5
@@ -55,7 +56,7 @@ def read(path: Path, file: h5py.File) -> Measured:
     )  # fmt: skip
 
 
-def _storage(file: h5py.File, where: str, path: Path):
+def _storage(file: h5py.File, where: str, path: Path) -> tuple[NDArray[np.complex64], float | None, list[str]]:
     """Read the first of the images below a group, in the alphabetical order of their names.
 
     Parameters

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -17,7 +20,7 @@ LEAST_MODULUS = 0.01
 class SpaceToDepth(layers.Layer):
     """The stem, (N, c, N) to (N/4, N/4, 16 c): every convolution then runs on a sixteenth of the pixels."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Return squares of 4 x 4 pixels as channels.
 
         Parameters
@@ -39,7 +42,7 @@ class SpaceToDepth(layers.Layer):
 class DepthToSpace(layers.Layer):
     """The inverse of the stem for one image, (n, n, 16) to (4n, 4n)."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Return 16 channels as squares of 4 x 4 pixels.
 
         Parameters
@@ -71,11 +74,11 @@ class ObjectGauge(layers.Layer):
         Modulus of the best constant object, sqrt(mean counts per pattern / sum |P|^2).
     """
 
-    def __init__(self, gauge: float, **kwargs) -> None:
+    def __init__(self, gauge: float, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.gauge = float(gauge)
 
-    def call(self, amplitude, phase, start=None):
+    def call(self, amplitude: Any, phase: Any, start: Sequence[Any] | None = None) -> tuple[Any, Any]:
         """Return amplitude and phase of the object.
 
         Parameters
@@ -117,11 +120,11 @@ class Convolution(layers.Conv2D):
     (`make bench`).
     """
 
-    def __init__(self, filters: int, **kwargs) -> None:
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         given = {"kernel_size": 3, "padding": "same", "data_format": "channels_last"}
         super().__init__(filters, **(kwargs | given))
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Return the convolved images.
 
         Parameters
@@ -145,7 +148,7 @@ class Convolution(layers.Conv2D):
 class HalfSize(layers.Layer):
     """The largest value of every 2 x 2 pixels."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Return the images at half the size.
 
         Parameters
@@ -165,7 +168,7 @@ class HalfSize(layers.Layer):
 class DoubleSize(layers.Layer):
     """Every pixel becomes 2 x 2 equal pixels."""
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Return the images at twice the size.
 
         Parameters

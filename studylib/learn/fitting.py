@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,11 +44,11 @@ class _Recorder(keras.callbacks.Callback):
         self.bar = progress.bar(settings.steps, f"train {name}", "step")
         self.start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the progress bar by one step."""
         self.bar.update(1)
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Add one row to the history, and keep the weights if their held-out loss is the best so far.
 
         Raises
@@ -72,12 +73,12 @@ class _Recorder(keras.callbacks.Callback):
         )
         self.bar.set_postfix(loss=f"{loss:.5f}", held_out=f"{held_out:.5f}")
 
-    def on_train_end(self, logs=None) -> None:
+    def on_train_end(self, logs: Any = None) -> None:
         """Close the progress bar."""
         self.bar.close()
 
 
-def schedule(settings: TrainingSettings):
+def schedule(settings: TrainingSettings) -> keras.optimizers.schedules.LearningRateSchedule:
     """Return the learning rate: linear warm-up, then cosine decay to zero.
 
     Parameters

@@ -40,7 +40,7 @@ class Illuminated(keras.layers.Layer):
         False at the detector pixels that are not used; None where all are used.
     """
 
-    def __init__(self, probe: np.ndarray | Sequence, mask: np.ndarray | Sequence | None = None, **kwargs) -> None:
+    def __init__(self, probe: np.ndarray | Sequence, mask: np.ndarray | Sequence | None = None, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "dtype": "float32", "trainable": False})
         array = np.asarray(probe)
         pair = array if np.iscomplexobj(array) else array[..., 0] + 1j * array[..., 1]
@@ -121,7 +121,7 @@ def inverse(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
 class MovedProbes(Illuminated):
     """From the fractions of a group to the probes of its members, by a Fourier shift."""
 
-    def __init__(self, probe, **kwargs) -> None:
+    def __init__(self, probe: np.ndarray | Sequence, **kwargs: Any) -> None:
         super().__init__(probe, **kwargs)
         spectrum = np.fft.fftshift(np.fft.fft2(self.probe))
         self.spectrum_real, self.spectrum_imag = tensor(spectrum.real), tensor(spectrum.imag)
@@ -129,7 +129,7 @@ class MovedProbes(Illuminated):
         self.centring = tensor(centring(self.n) / self.n**2)
         self.frequency = tensor(2 * np.pi * (np.arange(self.n) - self.n // 2) / self.n)
 
-    def call(self, fractions):
+    def call(self, fractions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the shifted probes and the factors that shift a spectrum.
 
         Parameters
@@ -165,7 +165,7 @@ class Overlap(Illuminated):
     row i holds the N numbers from place i on.
     """
 
-    def call(self, offsets, probe_real, probe_imag):
+    def call(self, offsets: Tensor, probe_real: Tensor, probe_imag: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the weights for `gather`, and the light that falls on each window.
 
         Parameters
@@ -243,7 +243,7 @@ class FirstEstimate(Illuminated):
     Ultramicroscopy 109, 1256 (2009), eq. 6.
     """
 
-    def __init__(self, probe, **kwargs) -> None:
+    def __init__(self, probe: np.ndarray | Sequence, **kwargs: Any) -> None:
         super().__init__(probe, **kwargs)
         far = np.fft.fftshift(np.fft.fft2(self.probe))
         # The regulariser takes the phase factor towards 0 where the far field is too weak to have a reliable phase.
@@ -252,7 +252,16 @@ class FirstEstimate(Illuminated):
         # 1 / N makes the FFT of `inverse` orthonormal; 1 / max|P|^2 is the step of ePIE.
         self.centring = tensor(centring(self.n) / self.n / self.peak)
 
-    def call(self, amplitudes, probe_real, probe_imag, ramp_real, ramp_imag, weights, light):
+    def call(
+        self,
+        amplitudes: Tensor,
+        probe_real: Tensor,
+        probe_imag: Tensor,
+        ramp_real: Tensor,
+        ramp_imag: Tensor,
+        weights: Tensor,
+        light: Tensor,
+    ) -> Tensor:
         """Return the estimate of each member, its mean over the group, and the weight of the mean.
 
         Parameters
@@ -306,7 +315,9 @@ class Diffraction(Illuminated):
     scanning coherent diffraction reconstruction, Sci. Rep. 13, 22789 (2023).
     """
 
-    def __init__(self, probe, background: np.ndarray | Sequence | None = None, **kwargs) -> None:
+    def __init__(
+        self, probe: np.ndarray | Sequence, background: np.ndarray | Sequence | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(probe, **kwargs)
         # With this factor the plain FFT gives the centred spectrum, orthonormal.
         self.centring = tensor(centring(self.n) / self.n)
@@ -317,7 +328,16 @@ class Diffraction(Illuminated):
         """Return the configuration from which Keras rebuilds the layer."""
         return super().get_config() | {"background": self.background}
 
-    def call(self, amplitude, phase, probe_real, probe_imag, weights, intensity, light):
+    def call(
+        self,
+        amplitude: Tensor,
+        phase: Tensor,
+        probe_real: Tensor,
+        probe_imag: Tensor,
+        weights: Tensor,
+        intensity: Tensor,
+        light: Tensor,
+    ) -> Tensor:
         """Return the expected patterns lambda of a group.
 
         Parameters
@@ -351,7 +371,7 @@ class Diffraction(Illuminated):
 
 
 @keras.saving.register_keras_serializable("studylib")
-def poisson_nll(counts, expected):
+def poisson_nll(counts: Tensor, expected: Tensor) -> Tensor:
     """Return the Poisson loss of a batch: for each group the mean over its members and pixels.
 
     Parameters

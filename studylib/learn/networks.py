@@ -6,13 +6,15 @@ patches. Both are saved with all that prediction needs, including the scale of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
 from studylib.learn.blocks import STEM, Convolution, DepthToSpace, DoubleSize, HalfSize, ObjectGauge, SpaceToDepth
-from studylib.learn.layers import Diffraction, FirstEstimate, MovedProbes, Overlap
+from studylib.learn.layers import Diffraction, FirstEstimate, MovedProbes, Overlap, Tensor
 from studylib.learn.recorded import Recorded
 from studylib.learn.updates import GroupUpdates
 
@@ -23,14 +25,14 @@ FIRST_AMPLITUDE = float(np.log(np.e - 1))
 """First bias of the amplitude's head: its softplus is 1, the best constant object in the network's gauge."""
 
 
-def _block(x, width: int):
+def _block(x: Tensor, width: int) -> Tensor:
     """Return two convolutions of `width` feature maps, each followed by a ReLU."""
     for _ in range(2):
         x = Convolution(width, activation="relu", kernel_initializer="he_normal")(x)
     return x
 
 
-def _head(x, name: str, start: float):
+def _head(x: Tensor, name: str, start: float) -> Tensor:
     """Return one map, (batch, N, N), from features (batch, N/4, N/4, width).
 
     Parameters
@@ -51,7 +53,9 @@ def _head(x, name: str, start: float):
     return DepthToSpace(name=f"{name}_pixels")(x)
 
 
-def _trunk(features, width: int, skips: bool, gauge: float, start=None):
+def _trunk(
+    features: Tensor, width: int, skips: bool, gauge: float, start: Sequence[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Return amplitude and phase, (batch, N, N) float32 each: an encoder of three scales and a decoder for each map.
 
     With skips each decoder is also given what the encoder saw at its scale: fine detail, and noise, need not pass
@@ -75,7 +79,7 @@ def _trunk(features, width: int, skips: bool, gauge: float, start=None):
     middle = _block(HalfSize()(fine), 2 * width)
     coarse = _block(HalfSize()(middle), 4 * width)
 
-    def enlarged(x, seen):
+    def enlarged(x: Tensor, seen: Tensor) -> Tensor:
         """Return features at twice the size, with skips beside those that the encoder saw at that scale."""
         x = DoubleSize()(x)
         return ops.concatenate([x, seen], axis=-1) if skips else x
@@ -83,7 +87,7 @@ def _trunk(features, width: int, skips: bool, gauge: float, start=None):
     # Both decoders share the first enlargement.
     deepest = enlarged(coarse, middle)
 
-    def decoder(name: str, first: float):
+    def decoder(name: str, first: float) -> Tensor:
         """Return one map of the object; `first` is the first bias of its head."""
         return _head(_block(enlarged(_block(deepest, 2 * width), fine), width), name, first)
 
@@ -101,11 +105,11 @@ class _Policy:
     def __enter__(self) -> None:
         keras.config.set_dtype_policy(self.policy)
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         keras.config.set_dtype_policy(self.previous)
 
 
-def _normalised(patterns, scale: float):
+def _normalised(patterns: Tensor, scale: float) -> Tensor:
     """Return patterns divided by the scale; `pattern_scale` finds the layer by its name."""
     return layers.Rescaling(1 / scale, dtype="float32", name="normalised")(patterns)
 

@@ -34,7 +34,7 @@ class Recorded(keras.Model):
         super().__init__(name=f"recorded_{network.name}")
         self.network = network
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         """Return what the network returns.
 
         Parameters

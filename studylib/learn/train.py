@@ -22,11 +22,11 @@ from studylib.learn.batches import (
     thin_counts,
 )
 from studylib.learn.fitting import optimizer, train_twice
-from studylib.learn.layers import poisson_nll
+from studylib.learn.layers import Tensor, poisson_nll
 from studylib.learn.networks import baseline, group_size, ptychopinn, with_detector
 from studylib.learn.predict import reconstruct
 from studylib.learn.recorded import Recorded
-from studylib.learn.symmetry import SQUARE, symmetries_of
+from studylib.learn.symmetry import SQUARE, Symmetry, symmetries_of
 from studylib.physics.grouping import group, hold_out
 from studylib.physics.likelihood import poisson_loss
 from studylib.reconstruction import Reconstruction, Trained, peak_memory_mib
@@ -218,7 +218,7 @@ def _at_most(n: int, indices: NDArray[np.intp]) -> NDArray[np.intp]:
     return indices if len(indices) <= n else indices[np.linspace(0, len(indices) - 1, n).astype(int)]
 
 
-def _symmetries(scan: Scan, settings: TrainingSettings):
+def _symmetries(scan: Scan, settings: TrainingSettings) -> tuple[Symmetry, ...]:
     """Return the symmetries that the training uses: those of the scan, or only the identity."""
     return symmetries_of(scan) if settings.use_symmetries else SQUARE[:1]
 
@@ -272,11 +272,11 @@ def train_baseline(scan: Scan, patches: NDArray[np.complex64], settings: Trainin
     # Mean 1, so that the loss keeps the unit of the maps.
     weight = (weight / weight.mean()).astype(np.float32)
 
-    def amplitude_loss(truth, image):
+    def amplitude_loss(truth: Tensor, image: Tensor) -> Tensor:
         """Return the weighted MAE of the amplitude, (batch,), from (batch, N, N)."""
         return ops.mean(weight_tensor * ops.abs(truth - image), axis=(-1, -2))
 
-    def phase_loss(truth, image):
+    def phase_loss(truth: Tensor, image: Tensor) -> Tensor:
         """Return the weighted MAE of the phase, rad, (batch,), from (batch, N, N)."""
         # True phases are known modulo 2 pi, so the nearest equivalent phase counts.
         difference = image - truth

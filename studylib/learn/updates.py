@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import torch
@@ -37,7 +40,7 @@ class GroupUpdates(Illuminated):
     372 (1983).
     """
 
-    def __init__(self, probe, updates: int, **kwargs) -> None:
+    def __init__(self, probe: np.ndarray | Sequence, updates: int, **kwargs: Any) -> None:
         super().__init__(probe, **kwargs)
         self.updates = int(updates)
         self.centring = tensor(centring(self.n) / self.n)
@@ -45,7 +48,9 @@ class GroupUpdates(Illuminated):
         # Added to the modulus of a wave before the division by it.
         self.faint = 1e-6 * float(far)
 
-    def call(self, amplitudes, offsets, probe_real, probe_imag, estimate):
+    def call(
+        self, amplitudes: Tensor, offsets: Tensor, probe_real: Tensor, probe_imag: Tensor, estimate: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the updated object in each member's window.
 
         Parameters
@@ -79,7 +84,9 @@ class GroupUpdates(Illuminated):
             real, imag = (a + m / (total * self.peak) for a, m in zip(ahead, more, strict=True))
         return real, imag
 
-    def _update(self, amplitudes, probe_real, probe_imag, real, imag):
+    def _update(
+        self, amplitudes: Tensor, probe_real: Tensor, probe_imag: Tensor, real: Tensor, imag: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return conj(P) times the change of the exit wave that the measured moduli require, real and imaginary."""
         f_real, f_imag = ops.fft2(
             (

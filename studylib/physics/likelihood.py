@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studylib.design import BACKGROUND
 
 
-def poisson_loss(counts, expected, log: Callable[[Any], Any] = np.log):
+def poisson_loss(counts: Any, expected: Any, log: Callable[[Any], Any] = np.log) -> Any:
     """Return the Poisson negative log-likelihood of every pixel, up to a constant.
 
     The loss is lambda - (n + b) log(lambda + b) with the stabilising background b. The gradient of the plain
@@ -43,7 +44,7 @@ the light that rounding errors of single precision scatter. A stray photon where
 nats and not infinitely many."""
 
 
-def plain_poisson_loss(counts, expected):
+def plain_poisson_loss(counts: NDArray, expected: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return the Poisson negative log-likelihood of every pixel, up to a constant, without a stabilising background.
 
     It scores counts to which nothing was fitted. What the arms fit is `poisson_loss`.

@@ -25,6 +25,7 @@ Papandreou, Yuille, Gaussian sampling by local perturbations, NIPS (2010) (draws
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -330,7 +331,7 @@ class Information:
         """
         return self._back(generator.normal(size=exits.shape).astype(np.float32) for _, exits, _ in self._blocks)
 
-    def _back(self, values) -> NDArray[np.complex128]:
+    def _back(self, values: Iterable[NDArray[np.float32]]) -> NDArray[np.complex128]:
         """Return J^T v, (rows, columns), of real values v on the detector.
 
         Parameters

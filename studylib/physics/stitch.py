@@ -244,7 +244,7 @@ def _agreeing(again: Callable[[NDArray], NDArray], n: int) -> NDArray[np.complex
     return factors
 
 
-def _unit(number):
+def _unit(number: NDArray[np.complexfloating]) -> NDArray[np.complexfloating]:
     """Return a number or array divided by its modulus; 0 stays 0."""
     return number / np.maximum(np.abs(number), np.finfo(np.float32).tiny)
 

@@ -56,7 +56,7 @@ def train(
     seed: int | None = None,
     options: str = "table",
 ) -> Trained:
-    """Train an arm on the training half of a view, and write the network with its record (phase E).
+    """Train an arm on the half of a view that it learns from, and write the network with its record (phase E).
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def train(
     start = time.perf_counter()
     design, trainee = read_design(hub, profile), arm(key)
     seeds = design.seeds if seed is None else design.seeds.model_copy(update={"training": seed})
-    source = hub.phase_d(dose, view, "train")
+    source = hub.phase_d(dose, view, trainee.trains_on)
     scan = dataset.load_scan(source, VIEW_FIRST)
     settings, told = settings_of(key, design, scan)
     # Only an arm that needs the truth is given the true patches.

@@ -77,8 +77,8 @@ def look(hub: Hub, profile: str) -> dict[str, Any]:
     told = {"description": describe.describe(measured, counts), "probe": why, "orientation": _orientation(measured)}
     seed = design.seeds.simulation
     image = _half(replace(scan, probe=probe), seed, 1)
-    write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))  # type: ignore[arg-type]
-    write_with(hub / paths.HALF, lambda file: np.savez(file, objectGuess=image, _seed=seed))  # type: ignore[arg-type]
+    write_with(hub / paths.PROBE, lambda file: np.savez(file, probeGuess=probe, _told=why))
+    write_with(hub / paths.HALF, lambda file: np.savez(file, objectGuess=image, _seed=seed))
     write_json(hub / paths.SCAN, told)
     run = Run(profile=profile, sample=MEASURED, probe=MEASURED)
     stamp(hub, plan.scan_stage(run), seconds=time.perf_counter() - begin, parameters={})

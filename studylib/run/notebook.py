@@ -10,12 +10,15 @@ import ast
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studylib.errors import InputError, StudyError
 from studylib.run.hub import Hub
 from studylib.run.provenance import ROOT
 from studylib.run.study import STUDY
+
+if TYPE_CHECKING:
+    import pandas
 
 INJECTED = "# Parameters"
 """First line of the cell in which papermill writes the parameters that it is given."""
@@ -68,7 +71,7 @@ def show_figures() -> None:
         set_matplotlib_formats("png")
 
 
-def round_table(rows: list[dict], columns: list[str], digits: int = 4):
+def round_table(rows: list[dict], columns: list[str], digits: int = 4) -> pandas.DataFrame:
     """Return rows as a data frame, rounded, for display.
 
     Parameters

@@ -152,7 +152,7 @@ def training_stage(run: Run, key: str) -> Stage:
     given = _here(run) | {"arm": key, "backend": run.backend} | ({"options": "scan"} if own else {})
     return Stage(
         4 if arm(key).needs_truth else 6 if before else 5, f"03_train_dose{d}_{v}_{key}", "03_train",
-        given, [DESIGN, paths.phase_d(d, v, "train"), *own],
+        given, [DESIGN, paths.phase_d(d, v, arm(key).trains_on), *own],
         [f"{paths.phase_e(d, v, key)}/{name}" for name in (arm(key).weights, "history.csv", "training.json")],
         _log(logs.get(key, f"phase_e_{v}_{key}_dose{d}")),
     )  # fmt: skip

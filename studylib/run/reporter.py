@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from studylib.io.files import is_complete, read_json, tail
 from studylib.run import paths
@@ -49,7 +50,7 @@ class Reporter:
         Takes a line for the user.
     """
 
-    def __init__(self, hub: Hub, plan: list[Stage], say) -> None:
+    def __init__(self, hub: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
         self.hub, self.say, self.began = hub, say, time.time()
         self.banner = 0
         self.waiting: list[Stage] = list(plan)

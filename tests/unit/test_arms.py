@@ -128,6 +128,7 @@ def test_an_arm_that_holds_all_patterns_refuses_what_does_not_fit(monkeypatch):
     many = np.broadcast_to(np.zeros((1, 128, 128), np.float32), (100_000, 128, 128))
     positions = np.random.default_rng(1).uniform(64, 900, (100_000, 2))
     scan = replace(scan_of(1000), diffraction=many, positions=positions, probe=np.ones((128, 128), np.complex64))
+    scan = replace(scan, shape=(1024, 1024))
     for arm in ARMS:
         if arm.memory_mib(scan):
             with pytest.raises(
@@ -136,13 +137,24 @@ def test_an_arm_that_holds_all_patterns_refuses_what_does_not_fit(monkeypatch):
                 arm.refuse_too_large(scan)
         else:
             arm.refuse_too_large(scan)
-    assert [arm.key for arm in ARMS if arm.memory_mib(scan)] == ["ptychi", "ptychi_pinn", "ptychi_refining"]
+    assert [arm.key for arm in ARMS if arm.memory_mib(scan)] == [
+        "ptychi",
+        "ptychi_pinn",
+        "ptychi_refining",
+        "ptychi_prior",
+    ]
 
 
 @pytest.mark.parametrize(("key", "module"), [("map", "coarse"), ("ptychi_prior", "ptychi"), ("unrolled", "poisson")])
 def test_what_identifies_the_code_of_an_arm_covers_the_modules_that_it_uses(key, module, monkeypatch):
     """By import, not only by inheritance: one line there may change an image."""
-    before, read = registry.algorithm(key), Path.read_bytes
+    algorithm, read = registry.algorithm.__wrapped__, Path.read_bytes
+    before = algorithm(key)
     edited = lambda path: read(path) + (b"# changed" if path.stem == module else b"")  # noqa: E731
     monkeypatch.setattr(Path, "read_bytes", edited)
-    assert registry.algorithm(key) != before
+    assert algorithm(key) != before
+
+
+def test_only_an_arm_that_never_sees_the_truth_learns_from_the_scan_that_is_judged():
+    assert all(arm.trains_on == "train" for arm in ARMS if arm.needs_truth or not arm.trains)
+    assert {arm.trains_on for arm in ARMS} == {"train", "test"}

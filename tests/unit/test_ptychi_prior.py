@@ -16,6 +16,7 @@ def test_its_loss_is_poissons():
     """pty-chi's own choice of the name takes intensities for logarithms: a bright pixel would be infinite."""
     scan = asymmetric.scan_of(dose=300)
     told = PtyChiDeepPrior().reconstruct(scan, DeepPriorSettings(**SMALL, epochs=2, step=1e-9), Seeds())
+    assert told.object.shape == scan.shape
     expected = PtyChiDeepPrior().expected(told.object, scan)
     poisson = np.mean(expected - scan.counts * np.log(expected + 1e-8))
     np.testing.assert_allclose(told.loss, poisson, rtol=1e-3)
@@ -39,7 +40,7 @@ def test_it_comes_nearer_to_the_object_and_repeats():
 
 def test_pty_chis_u_net_learns_too():
     scan = asymmetric.scan_of(dose=1000)
-    told = PtyChiDeepPrior().reconstruct(scan, DeepPriorSettings(network="unet", epochs=3, step=3e-3), Seeds())
+    told = PtyChiDeepPrior().reconstruct(scan, DeepPriorSettings(network="unet", epochs=6, step=3e-4), Seeds())
     assert told.loss[-1] < told.loss[0] and np.isfinite(told.object).all()
 
 

@@ -74,6 +74,12 @@ def test_one_training_serves_the_doses_of_a_view():
     image = mine["04_reconstruct_dose100000_sparse_test_unrolled"]
     assert "data/phase_e/dose_1000/sparse/unrolled/weights.npz" in image.inputs
     assert image.parameters["trained_at"] == 1000
+    # It learns from the scan that is judged, and never sees the truth; the networks learn from the other half.
+    needed = mine["03_train_dose1000_sparse_unrolled"].inputs
+    assert "data/phase_d/dose_1000/sparse/test.npz" in needed
+    learns = next(stage for stage in made if stage.parameters["arm"] == "pinn")
+    assert any(name.endswith("train.npz") for name in learns.inputs)
+    assert not any(name.endswith("test.npz") for name in learns.inputs)
     assert "trained_at" not in mine["04_reconstruct_dose100000_sparse_test_pinn"].parameters
     assert "data/phase_e/dose_1000/sparse/unrolled/training.json" in mine["05_compare_dose100000_sparse_test"].inputs
     assert mine["03_train_dose1000_sparse_unrolled"].source == "phase_smooth_r1/dose_1000_sparse"
