@@ -190,8 +190,8 @@ docs: $(VENV)/ready  ## the documentation as a site: docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going --quiet docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-lint: $(VENV)/ready  ## ruff and mypy
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib
+lint: $(VENV)/ready  ## ruff, mypy and interrogate
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy studylib && $(BIN)/interrogate studylib
 
 clean-hub: $(VENV)/ready  ## delete what a run made in HUB, and nothing that somebody else put there
 	$(BIN)/python -m studylib clean --hub "$(HUB)"

@@ -25,6 +25,7 @@ class _Parser(argparse.ArgumentParser):
     """Parser that reports bad usage in one line and with exit status 2, like all other bad input."""
 
     def error(self, message: str) -> NoReturn:
+        """Report a wrong argument in one line, with exit status 2."""
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
