@@ -1,4 +1,4 @@
-"""Command line: python -m studylib dense | response | inspect | plan | verify | record | index and more."""
+"""Command line: python -m studylib dense, response, inspect, plan, verify, record, index and more."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pick:
     """A comparison that can be shown.
 
     Attributes
@@ -81,7 +81,7 @@ class Choice:
         return read_images(path, MAKE)
 
 
-def choices(name: str = "") -> list[Choice]:
+def choices(name: str = "") -> list[Pick]:
     """Return all comparisons below a folder, with the newest run first.
 
     Parameters
@@ -91,7 +91,7 @@ def choices(name: str = "") -> list[Choice]:
 
     Returns
     -------
-    list of Choice
+    list of Pick
         At least one comparison.
 
     Raises
@@ -107,14 +107,14 @@ def choices(name: str = "") -> list[Choice]:
     for hub in hubs:
         for path in sorted(hub.root.glob("analysis/dose_*/*/*/reconstructions.npz")):
             dose, view, split = path.parts[-4:-1]
-            found.append(Choice(hub, int(dose.removeprefix("dose_")), view, split))
+            found.append(Pick(hub, int(dose.removeprefix("dose_")), view, split))
     if not found:
         raise InputError("hub", folder.name, "a folder with at least one compared run", MAKE)
     return found
 
 
-def picker(found: list[Choice]) -> widgets.Dropdown:
-    """Return the menu of the comparisons; its value is a `Choice`."""
+def picker(found: list[Pick]) -> widgets.Dropdown:
+    """Return the menu of the comparisons; its value is a `Pick`."""
     options = [(choice.label, choice) for choice in found]
     return widgets.Dropdown(options=options, description="run", layout={"width": "32rem"})
 
@@ -139,7 +139,7 @@ def arms(control: widgets.Dropdown) -> widgets.Widget:
     control.observe(offer, "value")
     offer(None)
 
-    def draw(choice: Choice, arm: str, quantity: str) -> None:
+    def draw(choice: Pick, arm: str, quantity: str) -> None:
         """Show the truth, the arm and its error."""
         images = choice.images()
         if arm not in images:  # between two runs, until the buttons have followed
@@ -164,7 +164,7 @@ def dose(control: widgets.Dropdown) -> widgets.Widget:
     position = widgets.IntSlider(description="position", max=0)
     _follow(control, position)
 
-    def draw(choice: Choice, photons: int, position: int) -> None:
+    def draw(choice: Pick, photons: int, position: int) -> None:
         """Show the patch of one position at the chosen dose."""
         scan = choice.scan()
         where = scan.positions[position : position + 1]
@@ -261,7 +261,7 @@ def positions(control: widgets.Dropdown) -> widgets.Widget:
 
     scatter.data[0].on_click(click)
 
-    def draw(choice: Choice, chosen: int) -> None:
+    def draw(choice: Pick, chosen: int) -> None:
         """Mark the chosen position and its group, and show their patterns."""
         scan, design = choice.scan(), choice.design()
         settings = settings_of("pinn", design, scan)[0].grouping
@@ -297,7 +297,7 @@ def profiles(control: widgets.Dropdown) -> widgets.Widget:
     control.observe(resize, "value")
     resize(None)
 
-    def draw(choice: Choice, quantity: str, **ends: int) -> None:
+    def draw(choice: Pick, quantity: str, **ends: int) -> None:
         """Show the profiles of all arms."""
         images = choice.images()
         pairs = {m: channels(images[m], images["truth"], choice.phase())[quantity] for m in images if m != "truth"}

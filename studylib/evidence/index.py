@@ -36,7 +36,7 @@ class Row:
     report: str
 
 
-class Plan(BaseModel):
+class _Plan(BaseModel):
     """What the index reads of the plan of a run."""
 
     dose: int
@@ -44,25 +44,25 @@ class Plan(BaseModel):
     profile: str
 
 
-class Verified(BaseModel):
+class _Verified(BaseModel):
     """What the index reads of the last verification."""
 
     ok: bool
     problems: list[str] = []
 
 
-class Origin(BaseModel):
+class _Origin(BaseModel):
     """What the index reads of the provenance."""
 
     git_commit: str | None
     git_dirty: bool | None
 
 
-class Told(BaseModel):
+class _Told(BaseModel):
     """What the index reads of the deltas. Hubs of earlier versions may hold less or more than this."""
 
     generated_at: str
-    provenance: Origin
+    provenance: _Origin
     deltas: dict[str, dict[str, dict[str, float | None]]]
 
 
@@ -98,7 +98,7 @@ def status(hub: Hub) -> str:
     verified = hub / "analysis/verification_report.json"
     if not verified.is_file():
         return "unfinished"
-    report = read_model(verified, Verified, "make verify")
+    report = read_model(verified, _Verified, "make verify")
     return "complete" if report.ok else f"stale: {' '.join(report.problems[:1])}"
 
 
@@ -116,7 +116,7 @@ def row(hub: Hub, folder: Path) -> Row:
     """
     cells = dict.fromkeys(COLUMNS, "") | {"hub": hub.root.relative_to(folder).as_posix()}
     try:
-        run = read_model(hub / "plan/run.json", Plan, "make clean-hub HUB=...")
+        run = read_model(hub / "plan/run.json", _Plan, "make clean-hub HUB=...")
         cells |= {"dose": str(run.dose), "view": run.view, "profile": run.profile}
         cells |= _scores(hub) | {"status": status(hub)}
     except InputError as error:
@@ -135,7 +135,7 @@ def _scores(hub: Hub) -> dict[str, str]:
     """
     if not (hub / DELTAS).is_file():
         return {}
-    told = read_model(hub / DELTAS, Told, "make verify")
+    told = read_model(hub / DELTAS, _Told, "make verify")
     cells = {
         "date": told.generated_at,
         "commit": (told.provenance.git_commit or "none")[:10] + ("+dirty" if told.provenance.git_dirty else ""),
