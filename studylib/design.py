@@ -205,6 +205,7 @@ _PROFILES: dict[str, dict] = {
             "ptychi": {"epochs": 15, "first_epochs": 0},
             "map": {"iterations": 60, "rounds": 1},
             "pinn_map": {"rounds": 1},
+            "ptychi_prior": {"epochs": 10, "width": 8, "levels": 2},
         },
     },
     "laptop": {},

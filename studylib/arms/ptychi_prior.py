@@ -45,7 +45,7 @@ class DeepPriorSettings(Frozen):
     """Number of times that the autoencoder halves the image."""
     width: int = Field(32, ge=1)
     """Feature maps at the first level of the autoencoder; the next level has twice as many."""
-    epochs: int = Field(600, ge=1)
+    epochs: int = Field(100, ge=1)
     """Passes over all patterns. More epochs fit finer structure and, in the end, the noise."""
     batches: int = Field(1, ge=1)
     """Batches in an epoch. The network makes the whole object for each of them."""
@@ -128,7 +128,7 @@ class PtyChiDeepPrior(Arm):
         Values of `epochs`, then of `levels` and `network`
         """
         if best is None:
-            return [{"epochs": epochs} for epochs in (200, 600, 1_500)]
+            return [{"epochs": epochs} for epochs in (50, 100, 200)]
         return [{**best, "levels": 2}, {**best, "levels": 4}, {**best, "network": "unet"}]
 
     def expected(self, image: NDArray[np.complex64], scan: Scan) -> NDArray[np.float32]:
