@@ -74,19 +74,59 @@ def member(file: h5py.File, name: str) -> Any:
         The dataset would take far more memory than it takes in the file.
     """
     item = file.get(name)
-    return value(item) if isinstance(item, h5py.Dataset) else None
+    return value(item, file) if isinstance(item, h5py.Dataset) else None
 
 
-def value(item: h5py.Dataset) -> Any:
-    """Return the value of a dataset, an array or a scalar.
+def beside(item: h5py.Dataset, file: h5py.File) -> None:
+    """Reject a dataset whose content lies outside the folder of its file.
+
+    Detectors write a file whose links and virtual datasets lead to other files beside it. A link to anywhere else would
+    read what the user did not give.
+
+    Parameters
+    ----------
+    item
+        Dataset, found through the links of the file.
+    file
+        The file that was opened.
 
     Raises
     ------
     InputError
-        The dataset would take far more memory than it takes in the file.
+        A link or a virtual dataset leads out of the folder, or the dataset keeps its content in raw files.
     """
+    folder, label = Path(file.filename).resolve().parent, f"{item.name} in {Path(file.filename).name}"
+    if item.external:
+        raise InputError(label, "its content in raw files", "a dataset inside HDF5", "copy it with h5repack")
+    others = [item.file.filename]
+    if item.is_virtual:
+        others += [source.file_name for source in item.virtual_sources() if source.file_name != "."]
+    for other in others:
+        if not (folder / other).resolve().is_relative_to(folder):
+            given = f"content in {Path(other).name} of another folder"
+            raise InputError(label, given, "content in this file, or in files beside it", "put the files together")
+
+
+def value(item: h5py.Dataset, file: h5py.File) -> Any:
+    """Return the value of a dataset, an array or a scalar.
+
+    Parameters
+    ----------
+    item
+        Dataset, found through the links of the file.
+    file
+        The file that was opened.
+
+    Raises
+    ------
+    InputError
+        The dataset would take far more memory than it takes in the file, or its content lies elsewhere (`beside`).
+    """
+    beside(item, file)
     label = f"{item.name} in {Path(item.file.filename).name}"
-    checks.unpacking(label, item.nbytes, item.id.get_storage_size(), UNPACKED)
+    # Of a virtual dataset the content is stored elsewhere: the files that hold it count.
+    stored = _sources_size(item) if item.is_virtual else item.id.get_storage_size()
+    checks.unpacking(label, item.nbytes, stored, UNPACKED)
     return item[()]
 
 
@@ -114,6 +154,14 @@ def number(file: h5py.File, name: str) -> float | None:
         return None
     told = float(np.asarray(found).reshape(-1)[0])
     return told if np.isfinite(told) else None
+
+
+def _sources_size(item: h5py.Dataset) -> int:
+    """Return the bytes of the files that a virtual dataset is made of."""
+    folder = Path(item.file.filename).parent
+    names = {source.file_name for source in item.virtual_sources()}
+    paths = [Path(item.file.filename) if name == "." else folder / name for name in names]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 @dataclass(frozen=True)
@@ -162,7 +210,8 @@ def patterns(path: Path, file: h5py.File, name: str) -> H5Patterns | None:
     Raises
     ------
     InputError
-        The dataset does not have three axes, has an empty axis, or does not hold real numbers.
+        The dataset does not have three axes, has an empty axis, does not hold real numbers, or its content lies
+        elsewhere (`beside`).
     """
     item = file.get(name)
     if not isinstance(item, h5py.Dataset):
@@ -170,4 +219,5 @@ def patterns(path: Path, file: h5py.File, name: str) -> H5Patterns | None:
     if item.ndim != 3 or 0 in item.shape or item.dtype.kind not in "fiu":
         given = f"{item.dtype} {item.shape}"
         raise InputError(f"{name} in {path.name}", given, "(positions, rows, columns) of real numbers")
-    return H5Patterns(path, item.name, item.shape, item.dtype)
+    beside(item, file)
+    return H5Patterns(path, name, item.shape, item.dtype)

@@ -49,7 +49,7 @@ def read(path: Path, file: h5py.File) -> Measured:
     if isinstance(recorded, h5py.Dataset) and pixel:
         origin = np.asarray(file[f"content/obj/{names[0]}/_origin"][()], dtype=np.float64)
         # Metres to object pixels from the corner of the object, and (row, column) to (x, y).
-        places = ((h5.value(recorded) - origin) / pixel)[:, ::-1]
+        places = ((h5.value(recorded, file) - origin) / pixel)[:, ::-1]
     return Measured(
         "ptypy reconstruction", path.name, positions=places, probe=probe, object=image[0],
         object_pixel_m=pixel, remarks=tuple(remarks),
@@ -88,5 +88,5 @@ def _storage(file: h5py.File, where: str, path: Path) -> tuple[NDArray[np.comple
         raise InputError(f"{where} in {path.name}", given, "a complex array (layers, rows, columns)")
     size = file.get(f"{where}/{names[0]}/_psize")
     pixel = float(np.asarray(size[()]).reshape(-1)[0]) if isinstance(size, h5py.Dataset) else None
-    array = h5.value(data).astype(np.complex64)
+    array = h5.value(data, file).astype(np.complex64)
     return array.reshape(-1, *array.shape[-2:]), pixel, names
