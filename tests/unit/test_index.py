@@ -4,6 +4,7 @@ import pytest
 from filelock import FileLock
 
 from studylib.evidence import index, writer
+from studylib.evidence.writer import DELTAS
 from studylib.io.files import write_json, write_text
 from studylib.run.hub import Hub
 from tests.unit.fake_hub import fabricate
@@ -41,3 +42,13 @@ def test_a_held_lock_means_running(reports):
 
 def test_no_runs_say_how_to_make_one(tmp_path):
     assert "make dense-evidence" in index.write(tmp_path).read_text()
+
+
+@pytest.mark.parametrize("name", ["plan/run.json", "analysis/verification_report.json", DELTAS])
+def test_a_damaged_hub_is_listed_as_damaged_beside_the_others(reports, name):
+    write_text(reports / "bad/analysis/blocker.txt", "").unlink()
+    for text in ("{", '{"dose": "<b>", "ok": 7}', "[]", "null"):
+        write_text(reports / "bad" / name, text)
+        rows = {r.cells["hub"]: r for r in (index.row(Hub(p), reports) for p in index.find(reports))}
+        assert rows["bad"].cells["status"].startswith("damaged: ") and rows["good"].cells["status"] == "complete"
+        assert "damaged: " in index.write(reports).read_text()
