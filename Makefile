@@ -36,7 +36,7 @@ study = $(BIN)/python -m studylib response --hub "$(HUB)" --samples $(SAMPLES) -
 	--views $(VIEWS) --replicates "$(REPLICATES)" $(if $(ONE_TRAINING),--one-training $(ONE_TRAINING)) $(common)
 
 .DEFAULT_GOAL := help
-.PHONY: plan planning fuzz help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster docs lint clean-hub
+.PHONY: plan planning fuzz help dense-evidence sparse-evidence evidence response measured inspect collect-response publish publish-samples collect test nbval notebooks lab conditions ranking selection positions transfer ablation seconds limits orientation samples bench study-speed large index verify record mapped-tests test-cluster docs lint clean-hub
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -101,6 +101,9 @@ positions: $(VENV)/ready  ## what 1, 4 and 16 times the training positions bring
 
 transfer: $(VENV)/ready  ## networks trained on one dose, sample or probe and used on another, to docs/transfer.md; resumes
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.transfer
+
+ablation: $(VENV)/ready  ## what each part of PtychoPINN brings, to docs/ablation.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ablation
 
 seconds: $(VENV)/ready  ## seconds to a quality, every arm, with and without training, to docs/seconds.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seconds_to_quality
