@@ -130,8 +130,8 @@ def _use_hub(folder: Path) -> None:
     """Do what commands do with a hub that they find: list it, read its plan, verify it, say what is to be deleted."""
     hub = Hub(folder)
     index.row(hub, folder.parent)
-    verify.verify(hub)
     removal.made(hub, study.study_of(hub))
+    verify.verify(hub)
 
 
 def _response() -> Any:

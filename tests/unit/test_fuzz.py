@@ -29,4 +29,4 @@ def test_only_errors_of_the_study_come_out(name, tmp_path):
             out["refused"] += 1
 
     spoiled()
-    assert set(out) == {"read", "refused"}, "input that is always refused, or always read, tries little"
+    assert out["read"], "input that is always refused tries little"

@@ -99,7 +99,7 @@ def test_a_network_is_chosen_on_the_half_that_it_was_not_trained_on():
     seen = {}
 
     class Fake:
-        trains, needs_truth, after = True, True, ()
+        trains, trains_on, needs_truth, after = True, "train", True, ()
         settings = staticmethod(lambda **given: given)
 
         def train(self, part, patches, settings, seeds):
