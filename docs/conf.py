@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_origin
 
 from studylib import __version__
 
@@ -69,6 +69,11 @@ def escape_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
         lines[number] = "`".join(part if k % 2 else part.replace("|", r"\|") for k, part in enumerate(parts))
 
 
+def skip(app: Any, what: str, name: str, obj: Any, left_out: bool, options: Any) -> bool | None:
+    """Leave out types made with Annotated: Sphinx writes their patterns as text, and trips over the bars in them."""
+    return True if get_origin(obj) is Annotated else None
+
+
 def shorten(app: Any, what: str, name: str, obj: Any, options: Any, signature: str, returned: str) -> tuple[str, str]:
     """Write NDArray[complex64] where autodoc writes the array's type out."""
     short = [
@@ -81,6 +86,7 @@ def shorten(app: Any, what: str, name: str, obj: Any, options: Any, signature: s
 def setup(app: Any) -> None:
     """Escape before numpydoc reads; shorten what comes last."""
     app.connect("autodoc-process-docstring", escape_bars, priority=100)
+    app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-signature", shorten, priority=900)
 
 
