@@ -21,16 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.selection import DESIGN, SPLIT_SEED, by_truth, half_of, run_with, scan_of
+from benchmarks.selection import DESIGN, Condition, by_truth, fitted_share, half_of, run_with
 from studylib.arms.registry import arm, settings_of
 from studylib.io.files import write_text
 from studylib.judge.consistency import Gain, pattern_losses
-from studylib.judge.select import SHARES
 from studylib.machine import processor
-from studylib.physics.split import share_of, split_counts
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/ablation.md"
-Condition = tuple[str, str, int, str]
 CONDITIONS: list[Condition] = [
     ("leaves", "zone-plate", 1_000, "dense"), ("leaves", "zone-plate", 1_000, "sparse"),
     ("leaves", "zone-plate", 100_000, "dense"),
@@ -60,9 +57,7 @@ def measure(
 ) -> list[tuple[str, np.ndarray, dict[str, float | None], dict[str, float | None], float]]:
     """Return words, losses of the judging share, MS-SSIM, mean absolute error and seconds of every row."""
     chosen = arm("pinn")
-    source, scan = scan_of(condition, half_of(chosen))
-    fit, held, _ = split_counts(scan.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
-    part, run = share_of(scan, fit, SHARES[0], held, SHARES[1]), run_with(chosen, condition)
+    (source, part), run = fitted_share(condition, half_of(chosen)), run_with(chosen, condition)
     usual = settings_of("pinn", DESIGN, part)[0].model_dump(exclude_unset=True)
     found = []
     for words, change in rows(usual).items():

@@ -62,9 +62,10 @@ def run(condition: Condition, keys: tuple[str, ...]) -> tuple[Comparison, Sample
     for key in check_arms(keys):
         chosen, scan = arm(key), halves["test"]
         if chosen.trains:
-            patches = extract(source.object, halves["train"].positions, scan.n_pixels) if chosen.needs_truth else None
-            settings, _ = settings_of(key, design, halves["train"])
-            trained[key] = train(key, halves["train"], patches, settings, design, design.seeds)
+            training = halves[chosen.trains_on]
+            patches = extract(source.object, training.positions, scan.n_pixels) if chosen.needs_truth else None
+            settings, _ = settings_of(key, design, training)
+            trained[key] = train(key, training, patches, settings, design, design.seeds)
         settings, _ = settings_of(key, design, scan)
         network = trained[training_of(key)].network if training_of(key) else None
         starts = {k: results[k].object for k in chosen.after}

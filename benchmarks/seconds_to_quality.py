@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.selection import DESIGN, SEEDS, by_truth, scan_of
+from benchmarks.selection import DESIGN, SEEDS, Condition, by_truth, scan_of
 from studylib.arms.base import Image
 from studylib.arms.registry import arm, settings_of, train
 from studylib.io.files import write_text
@@ -30,7 +30,6 @@ from studylib.physics.windows import extract
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/seconds.md"
 QUALITIES = (0.8, 0.9, 0.95)
-Condition = tuple[str, str, int, str]
 CONDITIONS: list[Condition] = [("leaves", "zone-plate", dose, "dense") for dose in (1_000, 10_000)]
 LENGTHS: dict[str, tuple[str, tuple[int, ...]]] = {
     "map": ("iterations", (10, 15, 20, 30, 45, 70, 100, 150)),

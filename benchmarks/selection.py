@@ -43,12 +43,23 @@ MAIN = [("leaves", "zone-plate", dose, view) for dose in DOSES for view in VIEWS
 OTHERS = [("natural", probe, dose, "dense") for probe in ("smooth", "diffuser") for dose in (1_000, 100_000)]
 
 
-def scan_of(condition: tuple[str, str, int, str], half: str = "train") -> tuple[Sample, Scan]:
+Condition = tuple[str, str, int, str]
+"""Sample, probe, photons per pattern, view."""
+
+
+def scan_of(condition: Condition, half: str = "train") -> tuple[Sample, Scan]:
     """Return the sample and one half of a condition."""
     sample, probe, dose, view = condition
     source = built_in(DESIGN.sample, SEEDS, sample, probe)
     scan = simulate_halves(source, DESIGN.sample, dose, SEEDS.simulation)[half]
     return source, thin_to_view(scan, view, DESIGN.seeds.subsampling)[0]
+
+
+def fitted_share(condition: Condition, half: str) -> tuple[Sample, Scan]:
+    """Return the sample and one half of a condition with the share of its counts that arms are fitted to."""
+    source, scan = scan_of(condition, half)
+    fit, held, _ = split_counts(scan.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
+    return source, share_of(scan, fit, SHARES[0], held, SHARES[1])
 
 
 def half_of(chosen: Arm) -> str:
@@ -71,16 +82,14 @@ def by_truth(image: np.ndarray, source: Sample, scan: Scan, metric: str = "ms_ss
     return {channel: told[channel][metric] for channel in told}
 
 
-def run_with(chosen: Arm, condition: tuple[str, str, int, str], on: str = ""):
+def run_with(chosen: Arm, condition: Condition, on: str = ""):
     """Return the function that fits a share of the counts with an arm; one that trains does so on its half, or `on`."""
 
     images = remembered(images_for(chosen.key, DESIGN)) if chosen.after else None
 
     @cache
     def training_share() -> tuple[Sample, Scan]:
-        source, training = scan_of(condition, on or chosen.trains_on)
-        fit, held, _ = split_counts(training.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
-        return source, share_of(training, fit, SHARES[0], held, SHARES[1])
+        return fitted_share(condition, on or chosen.trains_on)
 
     def run(settings: dict[str, Any], part: Scan) -> np.ndarray:
         full = chosen.settings(**settings)

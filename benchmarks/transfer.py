@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks.positions import scored
-from benchmarks.selection import DESIGN, SEEDS, scan_of
+from benchmarks.selection import DESIGN, SEEDS, Condition, scan_of
 from studylib.arms.registry import arm, settings_of, train
 from studylib.design import DOSES
 from studylib.io.files import read_table, write_table, write_text
@@ -30,8 +30,6 @@ from studylib.physics.windows import extract
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TABLE, PAGE = DOCS / "transfer.csv", DOCS / "transfer.md"
 ARMS = ("pinn", "baseline", "unrolled")
-Condition = tuple[str, str, int, str]
-"""Sample, probe, photons per pattern, view."""
 MATRICES: dict[str, list[Condition]] = {
     "dose": [("leaves", "zone-plate", dose, "dense") for dose in DOSES],
     "dose, sparse": [("leaves", "zone-plate", dose, "sparse") for dose in DOSES],

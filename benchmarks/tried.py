@@ -23,12 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from benchmarks.selection import DESIGN, SPLIT_SEED, by_truth, half_of, run_with, scan_of
+from benchmarks.selection import DESIGN, by_truth, fitted_share, half_of, run_with
 from studylib.arms.registry import arm, images_for, settings_of
 from studylib.design import SPLITS
 from studylib.judge.consistency import Gain, pattern_losses
-from studylib.judge.select import SHARES
-from studylib.physics.split import share_of, split_counts
 
 
 def main() -> None:
@@ -43,9 +41,7 @@ def main() -> None:
     parser.add_argument("--on", choices=SPLITS, default="", help="half that a network learns from; the arm's own")
     given = parser.parse_args()
     chosen, condition = arm(given.arm), (given.sample, given.probe, given.dose, given.view)
-    source, scan = scan_of(condition, half_of(chosen))
-    fit, held, _ = split_counts(scan.counts.astype(np.int64), SHARES, np.random.default_rng(SPLIT_SEED))
-    part = share_of(scan, fit, SHARES[0], held, SHARES[1])
+    source, part = fitted_share(condition, half_of(chosen))
     usual = settings_of(given.arm, DESIGN, part)[0].model_dump(exclude_unset=True)
     run, first = run_with(chosen, condition, given.on), None
 

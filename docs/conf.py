@@ -21,8 +21,6 @@ extensions = [
 ]  # fmt: skip
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "response/samples"]
-suppress_warnings: list[str] = []
-nitpicky = False
 
 # Notebooks are shown as they are stored: `make notebooks` runs them, and a test compares their outputs.
 nb_execution_mode = "off"
@@ -30,19 +28,14 @@ nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
-autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_default_options = {"members": True, "show-inheritance": True}
-autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_use_legacy_class_based = True  # the new one of Sphinx 9.0 fails on imported classes and type aliases
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-numpydoc_xref_param_type = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = project
-html_static_path: list[str] = []
 html_theme_options = {
     "logo": {"text": "Dose-overlap study"},
     "navigation_with_keys": False,
@@ -50,7 +43,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_context = {"default_mode": "auto"}
 html_sidebars = {"index": []}
 html_show_sourcelink = False
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
@@ -93,10 +85,9 @@ def setup(app: Any) -> None:
 def copy_notebooks() -> None:
     """Put the stage notebooks beside the pages, where Sphinx looks for what it reads."""
     folder = HERE / "tutorial"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for path in sorted((ROOT / "notebooks").glob("0*.ipynb")):
-        shutil.copyfile(path, folder / path.name)
+        shutil.copy2(path, folder / path.name)  # with its time, so that only what changed is read again
 
 
 copy_notebooks()

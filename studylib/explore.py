@@ -20,7 +20,7 @@ from studylib.design import DOSES, StudyDesign
 from studylib.errors import InputError
 from studylib.evidence.index import find
 from studylib.io import dataset
-from studylib.io.files import read_json
+from studylib.io.files import read_model
 from studylib.judge.compare import channels, read_images, read_phase
 from studylib.physics import forward, grouping, windows
 from studylib.physics.likelihood import poisson_loss
@@ -60,7 +60,7 @@ class Pick:
 
     def design(self) -> StudyDesign:
         """Return the design of the run."""
-        return StudyDesign.model_validate(read_json(self.hub / "analysis/design.json", MAKE))
+        return read_model(self.hub / "analysis/design.json", StudyDesign, MAKE)
 
     def scan(self) -> Scan:
         """Return the scan: patterns, probe and positions."""

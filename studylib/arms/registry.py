@@ -143,9 +143,7 @@ def algorithm(key: str) -> str:
     kinds = [kind for k in (*needed(key), key) for kind in type(arm(k)).__mro__]
     sources = {path for package in ("physics", "learn") for path in (HERE.parent / package).glob("*.py")}
     sources.add(HERE.parent / "scan.py")
-    for kind in kinds:
-        if issubclass(kind, Arm):
-            sources |= _modules_of(Path(inspect.getfile(kind)))
+    sources |= _modules_of({Path(inspect.getfile(kind)) for kind in kinds if issubclass(kind, Arm)})
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.read_bytes())
@@ -154,15 +152,15 @@ def algorithm(key: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _modules_of(path: Path) -> set[Path]:
-    """Return a module of an arm, and the modules beside it that it imports, directly or not."""
-    found, more = set[Path](), {path}
+def _modules_of(more: set[Path]) -> set[Path]:
+    """Return modules of arms, and the modules beside this one that they import, directly or not."""
+    found, package = set[Path](), f"{__package__}."
     while more:
         path = more.pop()
         found.add(path)
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        beside = {name.rpartition(".")[2] for name in names if name.startswith(__name__.rpartition(".")[0] + ".")}
+        beside = {name.removeprefix(package) for name in names if name.startswith(package)}
         more |= {HERE / f"{name}.py" for name in beside - NO_ALGORITHM} - found
     return found
 

@@ -12,7 +12,7 @@ from studylib.errors import StudyError
 from studylib.evidence import checksums, deltas, schema, summary
 from studylib.evidence.inventory import LATER, NAME
 from studylib.evidence.writer import DELTAS, PRETTY, SUMMARY
-from studylib.io.files import is_complete, read_json, read_table, write_json
+from studylib.io.files import is_complete, read_json, read_model, read_table, write_json
 from studylib.run import provenance
 from studylib.run.hub import Hub
 
@@ -145,7 +145,7 @@ def _scores(hub: Hub) -> Problems:
     from studylib.run.arm_stages import compared
     from studylib.run.parameters import Run
 
-    run = Run.model_validate(read_json(hub / "plan/run.json", "run the command that made the hub"))
+    run = read_model(hub / "plan/run.json", Run, "run the command that made the hub")
     for split in run.splits:
         told = read_table(hub.comparison(run.dose, run.view, split) / "comparison_metrics.csv")
         again = compared(hub, run.profile, run.dose, run.view, split, run.arms).rows

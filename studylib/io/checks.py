@@ -17,6 +17,8 @@ FAINTEST, STRONGEST = 1e-15, 1e15
 """Limits of the largest real or imaginary part of an image. Beyond them, single precision cannot hold its square."""
 MOST_COUNTS = 1e15
 """Largest accepted value of a pixel in a diffraction pattern; no detector counts more photons."""
+UNPACKED = 1 << 27
+"""Bytes in memory that an array in chunks (HDF5, Zarr) may take, however small it is in the file."""
 RATIO = 200
 """Largest accepted ratio of an array's size in memory to its size in the file; sparse counts compress that well."""
 WIDEST = 100_000
@@ -109,6 +111,11 @@ def unpacking(label: str, size: int, packed: int, least: int, remedy: str = "") 
     if size > most:
         given = f"{size / 2**20:,.0f} MiB of {packed / 2**20:,.1f} MiB in the file"
         raise InputError(label, given, f"at most {most / 2**20:,.0f} MiB", remedy)
+
+
+def in_words(error: Exception) -> str:
+    """Return the type of an error of a library and what it says, in one line of at most 120 characters and the type."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def is_number(value: object) -> bool:

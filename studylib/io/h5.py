@@ -19,10 +19,6 @@ with suppress(ImportError):  # registers the compression filters of detectors, s
     import hdf5plugin  # noqa: F401
 
 
-UNPACKED = 1 << 27
-"""Bytes in memory that every dataset may take, however small it is in the file."""
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file to read.
@@ -98,12 +94,9 @@ def beside(item: h5py.Dataset, file: h5py.File) -> None:
     folder, label = Path(file.filename).resolve().parent, f"{item.name} in {Path(file.filename).name}"
     if item.external:
         raise InputError(label, "its content in raw files", "a dataset inside HDF5", "copy it with h5repack")
-    others = [item.file.filename]
-    if item.is_virtual:
-        others += [source.file_name for source in item.virtual_sources() if source.file_name != "."]
-    for other in others:
-        if not (folder / other).resolve().is_relative_to(folder):
-            given = f"content in {Path(other).name} of another folder"
+    for other in (Path(item.file.filename), *_sources(item)):
+        if not other.resolve().is_relative_to(folder):
+            given = f"content in {other.name} of another folder"
             raise InputError(label, given, "content in this file, or in files beside it", "put the files together")
 
 
@@ -125,8 +118,8 @@ def value(item: h5py.Dataset, file: h5py.File) -> Any:
     beside(item, file)
     label = f"{item.name} in {Path(item.file.filename).name}"
     # Of a virtual dataset the content is stored elsewhere: the files that hold it count.
-    stored = _sources_size(item) if item.is_virtual else item.id.get_storage_size()
-    checks.unpacking(label, item.nbytes, stored, UNPACKED)
+    stored = item.id.get_storage_size() + sum(path.stat().st_size for path in _sources(item) if path.is_file())
+    checks.unpacking(label, item.nbytes, stored, checks.UNPACKED)
     return item[()]
 
 
@@ -156,12 +149,11 @@ def number(file: h5py.File, name: str) -> float | None:
     return told if np.isfinite(told) else None
 
 
-def _sources_size(item: h5py.Dataset) -> int:
-    """Return the bytes of the files that a virtual dataset is made of."""
-    folder = Path(item.file.filename).parent
-    names = {source.file_name for source in item.virtual_sources()}
-    paths = [Path(item.file.filename) if name == "." else folder / name for name in names]
-    return sum(path.stat().st_size for path in paths if path.is_file())
+def _sources(item: h5py.Dataset) -> set[Path]:
+    """Return the files that a virtual dataset is made of; none for any other dataset."""
+    own = Path(item.file.filename)
+    names = {source.file_name for source in item.virtual_sources()} if item.is_virtual else set()
+    return {own if name == "." else own.parent / name for name in names}
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _guarded(path: Path) -> Measured:
     except StudyError:
         raise
     except Exception as error:
-        words = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        words = checks.in_words(error)
         raise InputError(f"content of {path.name}", words, "what its format says", "copy or export it again") from error
 
 

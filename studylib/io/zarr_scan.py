@@ -17,8 +17,6 @@ from studylib.io import checks
 from studylib.io.npz_scan import background_of
 from studylib.measured import Measured, stack
 
-UNPACKED = 1 << 27
-"""Bytes up to which an array other than the patterns is read, however small it is on the disk."""
 REMEDY = "write a group with the arrays diffraction or diff3d, xcoords, ycoords and probeGuess"
 
 
@@ -63,13 +61,14 @@ class ZarrPatterns:
         try:
             return self.array[where]
         except Exception as error:
-            words = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-            raise InputError(self.label, words, "chunks that their codec can read", "copy the group again") from error
+            raise InputError(
+                self.label, checks.in_words(error), "chunks that their codec can read", "copy the group again"
+            ) from error
 
 
 def _value(array: Any, label: str) -> NDArray[Any]:
     """Return an array of a group, after a check that it does not take far more memory than space on the disk."""
-    checks.unpacking(label, array.nbytes, array.nbytes_stored(), UNPACKED)
+    checks.unpacking(label, array.nbytes, array.nbytes_stored(), checks.UNPACKED)
     return np.asarray(array)
 
 

@@ -184,6 +184,6 @@ def run(entry: Entry, folder: Path, given: Any) -> None:
     """Give an entry some input."""
     if entry.name:
         path = folder / entry.name
-        path.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8", errors="surrogateescape"))
+        path.write_bytes(given if isinstance(given, bytes) else _bytes(given))
         given = path
     entry.read(given)
