@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from studylib.arms.registry import arms as arms_by_key
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from studylib.judge.uncertainty import ErrorMap
     from studylib.planner import Plan
     from studylib.scan import Scan
+
+MAGNIFIED = 3
+"""How many times larger the figure of the arms shows a part of the image."""
+FRAME = "#e6007e"
+"""Colour of the frame around that part: it is in neither of the colour maps."""
 
 
 def candidates(choice: Choice, scan: Scan) -> Figure:
@@ -73,7 +80,7 @@ def _scale_bar(axes: Axes, shape: tuple[int, int]) -> None:
 
 
 def arms(comparison: Comparison, channel: str) -> Figure:
-    """Draw the truth and the arms below one another: scored box, magnified middle, error.
+    """Draw the truth and the arms below one another: scored box, the part where they differ most, error.
 
     Parameters
     ----------
@@ -87,30 +94,35 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     pairs = {m: channels(image, comparison.truth, comparison.phase)[channel] for m, image in comparison.images.items()}
     truth = next(iter(pairs.values()))[1]
     rows, columns = truth.shape
-    side = min(rows, columns) // 2
-    middle = (slice((rows - side) // 2, (rows + side) // 2), slice((columns - side) // 2, (columns + side) // 2))
+    side = max(1, min(rows, columns) // MAGNIFIED)
+    top, left = where_they_differ([image for image, _ in pairs.values()], truth, side)
+    part = (slice(top, top + side), slice(left, left + side))
     # The colour scale follows the truth, and the scale of the errors has the same range about zero.
     low, high = np.percentile(truth, [0.5, 99.5])
     look = {"vmin": low, "vmax": high, "cmap": "gray" if channel == "amplitude" else "viridis"}
     limit = (high - low) / 2
     unit = " [rad]" if channel == "phase" else ""
-    # An inch and a half a row, as wide as the pictures then are.
+    # Each row is as high as the image has pixels, within limits, and as wide as the pictures then are.
+    high_px = float(np.clip(rows, 150, 260))
     figure = Figure(
-        figsize=(2.4 + 1.7 * (1 + 2 * columns / rows), 1.8 * (1 + len(pairs))), dpi=72, layout="constrained"
-    )
+        figsize=(2.4 + high_px / 100 * (1 + 2 * columns / rows), (high_px + 12) / 100 * (1 + len(pairs))),
+        dpi=100, layout="constrained",
+    )  # fmt: skip
     grid = figure.subplots(1 + len(pairs), 3, width_ratios=(columns, rows, columns))
-    # Columns of the grid: scored box, magnified middle, error.
+    # Columns of the grid: scored box, magnified part, error.
     for axes, name in zip(grid, (comparison.against, *pairs), strict=True):
         image = truth if name == comparison.against else pairs[name][0]
         shown = axes[0].imshow(image, **look)
         axes[0].set_ylabel(name)
         _scale_bar(axes[0], truth.shape)
-        axes[1].imshow(image[middle], **look)
+        axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, color=FRAME, lw=1.5))
+        axes[1].imshow(image[part], **look)
+        axes[1].spines[:].set(color=FRAME, lw=1.5)
         if name == comparison.against:
             axes[2].set_axis_off()
         else:
             error = axes[2].imshow(image - truth, vmin=-limit, vmax=limit, cmap="RdBu_r")
-    for axes, title in zip(grid[0], (f"{channel}{unit}", "its middle", ""), strict=True):
+    for axes, title in zip(grid[0], (f"{channel}{unit}", f"{MAGNIFIED} times larger", ""), strict=True):
         axes.set_title(title, fontsize=10)
     grid[1, 2].set_title(f"error: arm - {comparison.against}", fontsize=10)
     for axes in grid.flat:
@@ -120,8 +132,34 @@ def arms(comparison: Comparison, channel: str) -> Figure:
     return figure
 
 
+def where_they_differ(images: Sequence[NDArray[np.float32]], truth: NDArray[np.float32], side: int) -> tuple[int, int]:
+    """Return the square in which images differ most from one another; a single image is compared with the truth.
+
+    Parameters
+    ----------
+    images
+        Images of one channel, (rows, columns) each.
+    truth : (rows, columns)
+        True image of the same channel.
+    side
+        Side of the square, pixels.
+
+    Returns
+    -------
+    top, left
+        First row and column of the square with the largest sum of the standard deviation over images.
+    """
+    compared = images if len(images) > 1 else [*images, truth]
+    spread = np.std(np.stack(compared), axis=0)  # (row, column)
+    # Sums over every square, from sums over all rectangles that begin at the first pixel.
+    sums = np.pad(spread.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    squares = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = np.unravel_index(np.argmax(squares), squares.shape)
+    return int(top), int(left)
+
+
 def ring_correlation(rows: list[dict[str, float]], against: str = "truth") -> Figure:
-    """Draw the Fourier ring correlation of the phase (solid) and of the amplitude (dashed).
+    """Draw the Fourier ring correlation of the phase and of the amplitude, side by side.
 
     Parameters
     ----------
@@ -131,16 +169,16 @@ def ring_correlation(rows: list[dict[str, float]], against: str = "truth") -> Fi
     against
         What the arms are correlated with: the truth, or the reference of a measured scan.
     """
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(11.5, 3.6), layout="constrained")
     frequency = [row["frequency"] for row in rows]
-    for model in (name.removesuffix("_phase") for name in rows[0] if name.endswith("_phase")):
-        for channel, style in (("phase", "-"), ("amplitude", "--")):
-            curve = [row[f"{model}_{channel}"] for row in rows]
-            axes.plot(frequency, curve, style, color=colour(model), label=f"{model} {channel}")
-    axes.axhline(0.5, color="grey", lw=0.8)
-    axes.set(xlabel="spatial frequency / Nyquist", ylabel=f"FRC with the {against}", ylim=(-0.1, 1.02), xlim=(0, 1))
-    axes.legend(fontsize=7, ncols=3)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, channel in zip(panels, ("phase", "amplitude"), strict=True):
+        for model in (name.removesuffix("_phase") for name in rows[0] if name.endswith("_phase")):
+            axes.plot(frequency, [row[f"{model}_{channel}"] for row in rows], color=colour(model), label=model)
+        axes.axhline(0.5, color="grey", lw=0.8)
+        axes.set(xlabel="spatial frequency / Nyquist", title=channel, ylim=(-0.1, 1.02), xlim=(0, 1))
+    panels[0].set_ylabel(f"FRC with the {against}")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     return figure
 
 

@@ -9,7 +9,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from studylib.design import MEASURED, VIEWS
-from studylib.evidence.page import embedded
+from studylib.evidence.markup import embedded
 from studylib.evidence.response_schema import Response
 from studylib.evidence.response_tables import order
 from studylib.judge.compare import CONSTANT, channels, read_images, read_phase

@@ -1,165 +1,49 @@
-"""Tables and pictures of the evidence notebook. All text that comes from outside is escaped."""
+"""Pictures of the evidence notebook, with the tables that belong to them. All text from outside is escaped."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from html import escape
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
-from PIL import Image
 
 from studylib import figures
 from studylib.arms.registry import arm, arms
 from studylib.design import CHANNELS, SPLITS
-from studylib.evidence.aggregate import notes
-from studylib.evidence.deltas import LABELS, signed
 from studylib.evidence.explorer import MARK
+from studylib.evidence.markup import embedded, folded, number, table
 from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.run import paths
 from studylib.run.hub import Hub
-from studylib.run.paths import CEILING, LIMIT, SCAN
-from studylib.run.provenance import dose_of_training, stamps
+from studylib.run.paths import LIMIT, SCAN
+from studylib.run.provenance import dose_of_training
 
-
-def delta_table(evidence: dict[str, Any]) -> HTML:
-    """Return a table of the deltas against every other arm, with the last split and the phase first.
-
-    Parameters
-    ----------
-    evidence
-        Content of metrics_delta_summary.json.
-    """
-    rows = []
-    for split, contract in reversed(evidence["deltas_by_split"].items()):
-        # The two models of the original study come before the other arms.
-        others = {name.removeprefix("vs_"): d for name, d in contract.items()} | evidence["deltas_by_arm"][split]
-        rows += [
-            {"split": split, "delta": f"{LABELS[metric]} vs {other}"}
-            | {c: signed(d[metric][c], metric) for c in ("phase", "amplitude")}
-            for metric in LABELS
-            for other, d in others.items()
-        ]
-    return _table(pd.DataFrame(rows))
-
-
-def verdict(evidence: dict[str, Any]) -> HTML:
-    """Return sentences that say where PtychoPINN is ahead in the phase, with remarks on the arms.
-
-    Parameters
-    ----------
-    evidence
-        Content of metrics_delta_summary.json.
-
-    Returns
-    -------
-    HTML
-        About the split that `deltas_split` names.
-    """
-    split, origin = evidence["deltas_split"], evidence["provenance"]
-    told = {name.removeprefix("vs_"): d for name, d in evidence["deltas"].items()} | evidence["deltas_by_arm"][split]
-    parts = []
-    for other, d in told.items():
-        # A smaller error is better, so that the sign of the MAE delta is turned.
-        better = {"ms_ssim": d["ms_ssim"]["phase"], "mae": None if d["mae"]["phase"] is None else -d["mae"]["phase"]}
-        words = [
-            f"{'ahead' if gain > 0 else 'behind' if gain < 0 else 'level'} in {LABELS[metric]} "
-            f"({signed(d[metric]['phase'], metric)})"
-            for metric, gain in better.items()
-            if gain is not None
-        ]
-        parts.append(f"against {other} it is {' and '.join(words)}" if words else f"against {other} there is no score")
-    where = f"Phase, {split} split, {origin['dose']} photons per pattern, {origin['view']} view"
-    notes = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["reason"]]
-    remark = f"<p>{escape('. '.join(notes))}.</p>" if notes else ""
-    return HTML(f"<p><b>{escape(where)}.</b> PtychoPINN: {escape('; '.join(parts))}.</p>{remark}")
-
-
-def score_table(hub: Hub) -> HTML:
-    """Return a table of every model's scores, costs and status, by split.
-
-    The row "constant" is the best constant image. The column without blur is MS-SSIM without the Gaussian pre-blur.
-    """
-    rows = []
-    for job in reversed(read_json(hub / SUMMARY, "run 06_evidence")["jobs"]):
-        for model, m in job["metrics"].items():
-            rows.append(
-                {"split": job["split"], "model": model}
-                | {f"{LABELS[k]} {c}": _cell(m[k][c], 4) for k in ("ms_ssim", "mae") for c in ("phase", "amplitude")}
-                | {"MS-SSIM phase, no blur": _cell(m["ms_ssim_raw"]["phase"], 4)}
-                # A curve that never falls to 0.5 is a good result, while a missing score is none.
-                | {"FRC50 phase": "> 1" if _never_falls(m) else _cell(m["frc50"]["phase"], 3)}
-                | {"seconds": _cell(m.get("computation_time_s", {}).get("value"), 1)}
-                | {"MiB": _cell(m.get("peak_memory_mib", {}).get("value"), 0)}
-                | {"status": job["arms"].get(model, {"status": "reference"})["status"]}
-            )
-    return _table(pd.DataFrame(rows))
-
-
-def remarks(hub: Hub) -> HTML:
-    """Return a list of remarks: why an arm did not learn, why a channel has no scores, and where settings come from."""
-    jobs = read_json(hub / SUMMARY, "run 06_evidence")["jobs"]
-    told = of_the_scan(hub)
-    told += [f"{job['split']}: {line.removeprefix('- ')}" for job in jobs for line in notes(job) if line]
-    told += sorted(
-        f"Settings of {record['parameters']['arm']}: {record['parameters']['settings_from']}"
-        for name, record in stamps(hub).items()
-        if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
-    )
-    # A remark that holds for several splits is printed once.
-    return HTML("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(told)) + "</ul>")
-
-
-def of_the_scan(hub: Hub) -> list[str]:
-    """Return sentences about a measured scan: its reference, notes, orientation and ceiling.
-
-    Returns
-    -------
-    list of str
-        Empty for a simulated scan.
-    """
-    told = [_reference(read_json(path, "")) for path in sorted((hub / "data/phase_c").glob("dose_*/reference.json"))]
-    if told:
-        scan = read_json(hub / SCAN, "")
-        told += [*scan["description"]["notes"], scan["orientation"]]
-        told += [_ceiling(what, halves) for what, halves in read_json(hub / CEILING, "").items()]
-    return told
-
-
-def _reference(told: dict[str, Any]) -> str:
-    """Return a sentence about the reference image that takes the place of the truth of a measured scan."""
-    image = f"an image by {told['made_by']} of all {told['positions']} positions"
-    dose = f"at {told['photons_per_pattern']:,} photons per pattern"
-    fit = f"chi-square {told['chi_square']:.2f} per expected photon, R factor {told['r_factor']:.3f}"
-    return (
-        f"A measured scan: there is no truth. In its place stands {image} {dose}, from counts that no arm was given. "
-        f"It explains held counts with {fit}, Pearson {told['pearson']:.3f} (mean pattern taken off). "
-        f"Probe: {told['probe']}"
-    )
-
-
-def _ceiling(what: str, told: dict[str, dict[str, float | None]]) -> str:
-    """Return a sentence about the agreement of two independent images of a measured scan.
-
-    Parameters
-    ----------
-    what
-        What was divided in two: the counts or the positions.
-    told
-        Scores of one image against the other, by channel.
-    """
-    parts = []
-    for channel in ("phase", "amplitude"):
-        m = told[channel]
-        cells = f"MS-SSIM {_cell(m['ms_ssim'], 3)}, MAE {_cell(m['mae'], 4)}, half bit at {_cell(m['half_bit'], 3)}"
-        parts.append(f"{channel} {cells} of Nyquist")
-    return f"The ceiling, two images of half the {what} each against each other: {'; '.join(parts)}"
+OVERLAP = {
+    "probe_diameter_px": "diameter of the probe, pixels",
+    "target_spacing_px": "wanted distance of neighbouring positions, pixels",
+    "mean_spacing_px": "mean distance of neighbouring positions, pixels",
+    "overlap": "overlap: 1 - distance / diameter",
+    "n_positions": "positions",
+    "n_positions_before": "positions of the whole scan",
+    "acceptance": "fraction of the positions that is kept",
+    "acceptance_bound": "largest fraction that the distance allows",
+    "n_groups": "groups of positions",
+    "group_size": "positions in a group",
+    "m1_group_members": "overlap of the members of a group (M1)",
+    "m2_images": "overlap of each position with its nearest ones (M2)",
+    "m3_groups": "overlap of groups nearer than the diameter (M3)",
+}
+"""Overlap metrics in words."""
+CAPTIONS = {
+    "phase.png": "Phase: {} and arms, the part where the arms differ most, and the error of each",
+    "amplitude.png": "Amplitude: {} and arms, the part where the arms differ most, and the error of each",
+    "frc.png": "Fourier ring correlation of each arm with the {}",
+}
+"""Caption of each figure of a comparison, with a place for what the arms are compared with."""
 
 
 def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
@@ -209,19 +93,8 @@ def _sure(told: dict[str, float], unit: str) -> str:
     return f"{mean}; {shares}; the mean absolute error is {told['error']:.4f}{unit}"
 
 
-def _cell(value: float | None, digits: int) -> str:
-    """Return a number with a fixed number of decimals, or "-" when it is None."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _never_falls(metrics: dict[str, dict[str, float | None]]) -> bool:
-    """Return whether the ring correlation of the phase stays above 0.5 up to Nyquist."""
-    # Without contrast a channel has no MS-SSIM either.
-    return metrics["frc50"]["phase"] is None and metrics["ms_ssim"]["phase"] is not None
-
-
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
-    """Return one figure of every split, the test split first, embedded in HTML.
+    """Return one figure of every split, embedded in HTML: the test split, and the others folded away below it.
 
     Parameters
     ----------
@@ -236,41 +109,15 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
     name
         File name of the figure in the folder of a comparison, such as "phase.png".
     """
-    kind = name.removesuffix(".png")
-    return HTML(
-        "\n".join(
-            embedded(
-                hub.comparison(dose, view, split) / name, f"{kind}: truth and arms, {split} split, dose {dose}, {view}"
-            )
-            for split in sorted(splits)
+    kind = CAPTIONS[name].format("reference" if (hub / SCAN).is_file() else "truth")
+    shown = {
+        split: embedded(
+            hub.comparison(dose, view, split) / name, f"{kind}; {split} split, {dose:,} photons per pattern, {view}"
         )
-    )
-
-
-def embedded(source: Path | Figure, text: str) -> str:
-    """Return a picture with its caption as HTML that needs no other file.
-
-    The picture is stored as WebP: a fifth of the bytes, so that the page stays under 8 MB.
-
-    Parameters
-    ----------
-    source
-        A figure, or the file of a picture.
-    text
-        Caption, which also is the text for readers who do not see the picture.
-    """
-    drawn, small = BytesIO(), BytesIO()
-    if isinstance(source, Figure):
-        source.savefig(drawn, format="png", dpi=100)
-    else:
-        drawn.write(source.read_bytes())
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").save(small, "WEBP", quality=90)
-    data = b64encode(small.getvalue()).decode()
-    return (
-        f'<figure><img alt="{escape(text)}" src="data:image/webp;base64,{data}">'
-        f"<figcaption>{escape(text)}</figcaption></figure>"
-    )
+        for split in sorted(splits)
+    }
+    first, *others = shown
+    return HTML(shown[first] + "".join(folded(f"The same of the {split} split", shown[split]) for split in others))
 
 
 def explore() -> HTML:
@@ -359,9 +206,9 @@ def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
     errors |= {name: (m["mae"]["phase"], m["mae"]["amplitude"]) for name, m in job["metrics"].items()}
     rows = [
         {
-            "model": name,
-            "phase error, rad": _cell(phase, 4), "phase: times Wiener's": _times(phase, told["phase_wiener"]),
-            "amplitude error": _cell(amplitude, 4),
+            "arm": name,
+            "phase error, rad": number(phase, 4), "phase: times Wiener's": _times(phase, told["phase_wiener"]),
+            "amplitude error": number(amplitude, 4),
             "amplitude: times Wiener's": _times(amplitude, told["amplitude_wiener"]),
         }
         for name, (phase, amplitude) in errors.items()
@@ -369,7 +216,7 @@ def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
     words = f"Mean absolute errors, {split} split; a pixel of the box sends {told['photons_per_pixel']:.3g} photons."
     remark = f" No limit: {told['reason']}." if told["reason"] else ""
     picture = embedded(folder / "limit.png", f"photons a pixel and the bound of the phase's error, {split}, {view}")
-    return HTML(f"<p>{escape(words + remark)}</p>{_table(pd.DataFrame(rows)).data}{picture}")
+    return HTML(f"<p>{escape(words + remark)}</p>{table(rows)}{picture}")
 
 
 def _times(error: float | None, least: float | None) -> str:
@@ -391,10 +238,11 @@ def overlap_table(hub: Hub, dose: int, view: str) -> HTML:
     """
     metrics = read_json(hub.overlap_metrics(dose, view), "run 02_overlap")
     rows = [
-        {"metric": name} | {split: "none" if m[name] is None else f"{m[name]:.4g}" for split, m in metrics.items()}
+        {"quantity": OVERLAP.get(name, name)}
+        | {split: "none" if m[name] is None else f"{m[name]:.4g}" for split, m in metrics.items()}
         for name in next(iter(metrics.values()))
     ]
-    return _table(pd.DataFrame(rows))
+    return HTML(table(rows))
 
 
 def provenance_table(evidence: dict[str, Any]) -> HTML:
@@ -406,10 +254,5 @@ def provenance_table(evidence: dict[str, Any]) -> HTML:
             rows += [(f"{name}: {k}", v) for k, v in value.items()]
         else:
             rows.append((name, ", ".join(map(str, value)) if isinstance(value, list) else value))
-    table = _table(pd.DataFrame([(str(a), str(b)) for a, b in rows], columns=["field", "value"])).data
-    return HTML(f"<details><summary>{len(rows)} fields</summary>{table}</details>")
-
-
-def _table(frame: pd.DataFrame) -> HTML:
-    """Return a table as HTML with all cells escaped."""
-    return HTML(frame.to_html(index=False, escape=True, border=0))
+    shown = table([{"field": str(name), "value": str(value)} for name, value in rows])
+    return HTML(folded(f"{len(rows)} fields", shown))

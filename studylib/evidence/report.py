@@ -20,17 +20,35 @@ PAGE = """<!DOCTYPE html>
 {policy}
 <title>{title}</title><style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: auto; padding: 1rem; }}
-img {{ max-width: 100%; height: auto; background: white; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: auto; padding: 1rem; }}
+p, li, dd {{ max-width: 50rem; }}
+nav ul {{ display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }}
+h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #8886; }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; }}
+dt {{ font-weight: 600; }}
+dd {{ margin: 0; }}
+figure {{ margin: 1rem 0; }}
+figcaption {{ max-width: 50rem; color: GrayText; color: color-mix(in srgb, CanvasText 75%, Canvas); }}
+img {{ max-width: 100%; height: auto; background: white; border-radius: .4rem; }}
+summary {{ cursor: pointer; margin: .5rem 0; }}
+caption {{ text-align: left; padding: .3rem .7rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto;
   margin: 1rem 0; }}
 th, td {{ border-bottom: 1px solid #8886; padding: .2rem .7rem; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
+tbody th {{ font-weight: 400; }}
 pre, code {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
 fieldset {{ display: inline-block; border: 1px solid #8886; border-radius: .4rem; margin: .2rem .4rem .2rem 0; }}
 fieldset label {{ margin-right: .8rem; white-space: nowrap; }}
 #explorer-row {{ width: min(30rem, 100%); vertical-align: middle; }}
-@media print {{ #explorer {{ display: none; }} figure {{ break-inside: avoid; }} }}
+@media (prefers-color-scheme: dark) {{ img {{ filter: brightness(.88); }} }}
+@media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; }} dd {{ margin: 0 0 .5rem 1rem; }} }}
+@media print {{
+  #explorer, nav {{ display: none; }}
+  figure, table {{ break-inside: avoid; }}
+  h2 {{ break-after: avoid; }}
+  body {{ font-size: 10pt; max-width: none; padding: 0; }}
+}}
 a.anchor-link, .jp-OutputPrompt, .jp-InputPrompt, .prompt {{ display: none; }}
 </style></head><body>
 {body}
@@ -138,6 +156,22 @@ def render_page(
     if foreign:
         raise StageError(f"{page.name} would load {foreign[0]}")
     ours = [script for part in (parts or {}).values() for script in scripts_of(part)]
+    body = with_contents(body)
     for mark, part in (parts or {}).items():
         body = body.replace(mark, part)
     return write_text(page, PAGE.format(title=escape(title), body=body, policy=policy([*ours, *scripts])))
+
+
+def with_contents(body: str) -> str:
+    """Return a page with links to its sections below its title; a page with fewer than three sections stays as it is.
+
+    Parameters
+    ----------
+    body
+        HTML of a notebook by nbconvert, whose headings have an `id`.
+    """
+    sections = re.findall(r'<h2 id="([^"]+)">(.*?)(?:<a\b|</h2>)', body)
+    if len(sections) < 3:
+        return body
+    links = "".join(f'<li><a href="#{place}">{words}</a></li>' for place, words in sections)
+    return body.replace("</h1>", f'</h1><nav aria-label="Sections"><ul>{links}</ul></nav>', 1)

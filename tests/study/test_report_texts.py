@@ -8,7 +8,7 @@ import numpy as np
 
 from studylib import figures
 from studylib.arms.registry import CONTRACT as MODELS
-from studylib.evidence import page
+from studylib.evidence import findings, page
 from studylib.judge.compare import Comparison
 from tests import asymmetric
 
@@ -24,9 +24,9 @@ def evidence(ms_ssim: float, mae: float) -> dict:
 
 
 def test_the_verdict_turns_with_the_sign_and_is_escaped():
-    ahead = page.verdict(evidence(0.1, -0.01)).data
+    ahead = findings.verdict(evidence(0.1, -0.01)).data
     assert "ahead in MS-SSIM (+0.100) and ahead in MAE (-0.010000)" in ahead
-    behind = page.verdict(evidence(-0.1, 0.01)).data
+    behind = findings.verdict(evidence(-0.1, 0.01)).data
     assert "behind in MS-SSIM (-0.100) and behind in MAE (+0.010000)" in behind
     assert "<script>" not in ahead and "against MAP it is" in ahead
     assert "Baseline: did not learn, &lt;b&gt;no gain" in ahead
@@ -85,5 +85,5 @@ def test_what_has_to_be_known_of_an_arm_that_is_compared_stands_beside_the_verdi
     told["status"]["test"] |= {
         "Unrolled": {"status": "ok", "reason": "its start"}, "MAP": {"status": "ok", "reason": ""},
     }  # fmt: skip
-    shown = page.verdict(told).data
+    shown = findings.verdict(told).data
     assert "Unrolled: ok, its start" in shown and "MAP: ok" not in shown
