@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from studylib.evidence import gallery, response, response_page, response_tables
-from studylib.evidence.scan_words import of_the_scan
 from studylib.evidence.response_schema import Response
+from studylib.evidence.scan_words import of_the_scan
 from studylib.evidence.writer import DELTAS
 from studylib.io.files import read_json, write_json, write_text, write_with
 from studylib.run.hub import Hub

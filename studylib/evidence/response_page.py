@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from html import escape
 from itertools import product
 from typing import Any
 
@@ -31,23 +29,6 @@ LIMITS = {"phase_bound": ":", "phase_wiener": "--"}
 """Line style of each limit: the Cramer-Rao bound and Wiener's estimator."""
 STYLES = dict(zip(VIEWS, ("-", "--"), strict=True))
 """Line style of each view."""
-
-
-def verdict(told: Response) -> HTML:
-    """Return sentences on how often each arm is best, and on ties, arms that are not compared and failed conditions."""
-    best = pd.Series([w.best for w in told.winners if w.best], dtype=object).value_counts()
-    ties = sum(bool(w.ties) for w in told.winners)
-    words = [f"{name} is best in {count} of {len(told.winners)} conditions" for name, count in best.items()]
-    parts = ["; ".join(words) or "no arm has a score"] + ([f"In {ties} of them another arm ties"] if ties else [])
-    unfit = sorted({f"{r.arm} ({r.status})" for r in told.rows if r.status not in ("ok", "reference")})
-    if unfit:
-        parts.append("Not compared somewhere: " + ", ".join(unfit))
-    # Remarks on arms whose status is ok, each with the number of its rows.
-    for note, number in Counter((r.arm, r.note) for r in told.rows if r.status == "ok" and r.note).items():
-        parts.append(f"{note[0]}, {number} times: {note[1]}")
-    lost = "".join(f"<li>{escape(f.folder)}: {escape(f.reason)}</li>" for f in told.failed)
-    failed = f"<p><b>{len(told.failed)} conditions failed:</b></p><ul>{lost}</ul>" if lost else ""
-    return HTML(f"<p><b>Phase, {escape(told.split)} split.</b> {escape('. '.join(parts))}.</p>{failed}")
 
 
 def _kinds(points: list[Point]) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ def test_ties_are_told_by_the_paired_difference():
 
 def test_a_study_whose_conditions_all_failed_is_drawn_and_says_why(tmp_path):
     """The page must come, or its own failure would hide the reason of the others."""
-    from studylib.evidence import gallery, response_page
+    from studylib.evidence import gallery, response_findings, response_page
     from studylib.evidence.response_schema import Failed, Response
     from studylib.run.study import Study
 
@@ -52,7 +52,9 @@ def test_a_study_whose_conditions_all_failed_is_drawn_and_says_why(tmp_path):
         deltas=[], needed=[], equal_fluence=[], winners=[], tables={},
         failed=[Failed(folder=folder, reason="too coarse") for folder in study.conditions()],
     )  # fmt: skip
-    assert "too coarse" in response_page.verdict(told).data
+    assert "too coarse" in response_findings.verdict(told).data
+    assert "Simulated" in response_findings.ends(told).data and "1,000" in response_findings.asked(told).data
+    response_findings.winner_map(told).savefig(tmp_path / "map.png")
     for draw in (response_page.dose_response, response_page.overlap_response, response_page.fluence_response):
         draw(told).savefig(tmp_path / "drawn.png")
     for table in (response_page.scores, response_page.winners, response_page.needed, response_page.equal_fluence):
@@ -76,7 +78,7 @@ def test_an_arm_that_saw_the_reference_is_never_the_best():
 
 
 def test_how_often_counts_chose_the_start_of_a_network_is_told():
-    from studylib.evidence import response_page
+    from studylib.evidence import response_findings
     from studylib.evidence.response_schema import Response, Row
     from studylib.run.study import Study
 
@@ -91,4 +93,4 @@ def test_how_often_counts_chose_the_start_of_a_network_is_told():
         rows=[row(1_000, "its <start>"), row(10_000, ""), row(100_000, "its <start>")], points=[], deltas=[],
         needed=[], equal_fluence=[], winners=[], tables={}, failed=[],
     )  # fmt: skip
-    assert "Unrolled, 2 times: its &lt;start&gt;" in response_page.verdict(told).data
+    assert "Unrolled, 2 times: its &lt;start&gt;" in response_findings.verdict(told).data

@@ -39,7 +39,7 @@ def test_less_than_the_margin_is_a_tie_and_the_limit_is_named_where_there_is_one
     write_json(folder / "limit.json", {"phase_wiener": 0.045, "amplitude_wiener": None})
     words = findings.found(hub, evidence).data
     assert "Baseline is less than 0.02 behind: a tie. Behind them: PtyChi (0.700)" in words
-    assert "0.0900 rad, which is 2.00 times the error of Wiener's, the best linear estimator" in words
+    assert "0.0900 rad, which is 2.00 times the error of Wiener&#x27;s, the best linear estimator" in words
 
 
 def test_an_arm_that_did_not_learn_or_saw_the_reference_is_not_called_best(hub):
