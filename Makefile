@@ -162,7 +162,7 @@ notebooks: $(VENV)/ready  ## run the stage notebooks on the smoke profile and st
 	$(foreach notebook,$(COMPARED),$(call store,$(notebook)))
 
 lab: $(VENV)/ready  ## JupyterLab, open at notebooks/start.ipynb
-	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/start.ipynb
+	$(BIN)/jupyter lab notebooks/start.ipynb
 
 bench: $(VENV)/ready  ## benchmarks, to benchmarks/results.json and docs/speed.md
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-json=benchmarks/results.json

@@ -26,6 +26,7 @@ from studylib.physics import forward, grouping, windows
 from studylib.physics.likelihood import poisson_loss
 from studylib.run.hub import Hub
 from studylib.run.provenance import ROOT
+from studylib.run.study import STUDY
 from studylib.scan import Scan
 
 MAKE = "make dense-evidence PROFILE=smoke makes one in a minute"
@@ -55,8 +56,12 @@ class Pick:
 
     @property
     def label(self) -> str:
-        """Name of the comparison in the menu."""
-        return f"{self.hub.root.name}: {self.dose} photons, {self.view}, {self.split}"
+        """Name of the comparison in the menu: the study and the sample too, if the hub is a condition of a study."""
+        names = [self.hub.root.name]
+        for folder in list(self.hub.root.parents)[:2]:
+            if (folder / STUDY).is_file():
+                names = list(self.hub.root.relative_to(folder.parent).parts)
+        return f"{' / '.join(names)}: {self.dose:,} photons, {self.view}, {self.split}"
 
     def design(self) -> StudyDesign:
         """Return the design of the run."""

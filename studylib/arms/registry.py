@@ -165,6 +165,11 @@ def _modules_of(more: set[Path]) -> set[Path]:
     return found
 
 
+def about(key: str) -> str:
+    """Return what an arm is in one sentence: the first line of the docstring of its class; empty without one."""
+    return (type(arm(key)).__doc__ or "").strip().partition("\n")[0]
+
+
 def options_owner(key: str) -> str:
     """Return the key of the arm whose chosen options this arm uses: its own key, or that of `options_of`."""
     return arm(key).options_of or key

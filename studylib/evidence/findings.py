@@ -10,7 +10,7 @@ from typing import Any
 
 from IPython.display import HTML
 
-from studylib.arms.registry import arms
+from studylib.arms.registry import about, arms
 from studylib.disturbances import DISTURBANCES
 from studylib.evidence.deltas import LABELS, signed
 from studylib.evidence.markup import Row, enumerated, folded, listed, number, table
@@ -25,8 +25,11 @@ from studylib.run.paths import LIMIT, SCAN
 from studylib.run.provenance import stamps
 
 PHASE_FIRST = ("phase", "amplitude")
-HALVES = {"train": "the half that the networks learn from", "test": "the half that no supervised network learns from"}
-"""What each split is, in words."""
+HALVES = {
+    "train": "the half of the object that PtychoPINN and Baseline learn from (train split)",
+    "test": "the half of the object that PtychoPINN and Baseline do not learn from (test split)",
+}
+"""Which half of a simulated object each split is."""
 
 
 def asked(hub: Hub, evidence: dict[str, Any]) -> HTML:
@@ -52,13 +55,13 @@ def asked(hub: Hub, evidence: dict[str, Any]) -> HTML:
     size = f"{box['bottom'] - box['top']} x {box['right'] - box['left']} pixels"
     facts = {
         "object and probe": origin["sample"],
-        "scan": ("measured, thinned to this dose" if measured else "simulated") + f"; {split} split, {HALVES[split]}",
+        "scan": f"measured, thinned to this dose; {split} split" if measured else f"simulated; {HALVES[split]}",
         "overlap": f"{near['overlap']:.0%}: positions {near['mean_spacing_px']:.3g} pixels apart, "
         f"probe {near['probe_diameter_px']:.3g} pixels wide",
         "photons": f"{scan.fluence:.3g} per object pixel, all patterns together",
         "scored against": f"{against}, in a box of {size}, and beside a constant image",
     }
-    told = {arm.name: (type(arm).__doc__ or "").split("\n")[0] for arm in arms().values()}
+    told = {arm.name: about(key) for key, arm in arms().items()}
     kinds = "".join(f"<dt>{escape(name)}</dt><dd>{escape(told.get(name, ''))}</dd>" for name in names)
     lines = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in facts.items())
     return HTML(f"<p><strong>{escape(question)}</strong></p><dl>{lines}</dl><p>The arms:</p><dl>{kinds}</dl>")
@@ -165,9 +168,7 @@ def score_table(hub: Hub, evidence: dict[str, Any]) -> HTML:
     """
     shown = {job["split"]: _scores(job) for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"]}
     mine = evidence["deltas_split"]
-    others = [
-        folded(f"Scores of the {split} split, {HALVES[split]}", told) for split, told in shown.items() if split != mine
-    ]
+    others = [folded(f"Scores of the {split} split", told) for split, told in shown.items() if split != mine]
     return HTML(shown[mine] + "".join(others))
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from IPython.display import HTML
 from pydantic import BaseModel
 
 from studylib.errors import InputError
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.report import policy, scripts_of
-from studylib.evidence.writer import DELTAS
+from studylib.evidence.response import NAME as RESPONSE
+from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import read_model, write_text
+from studylib.judge.compare import SAW_REFERENCE
 from studylib.run.hub import LOG, Hub
+from studylib.run.study import STUDY
 
 HERE = Path(__file__).resolve().parent
-COLUMNS = ("hub", "date", "dose", "view", "profile", "commit", *(f"{LABELS[m]} vs {o}" for m, o in ORDER), "status")
+COLUMNS = (
+    "hub", "date", "dose", "view", "profile", "commit", "best", *(f"{LABELS[m]} vs {o}" for m, o in ORDER), "status",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,35 @@ class _Plan(BaseModel):
     profile: str
 
 
+class _Study(BaseModel):
+    """What the index reads of the plan of a study of many conditions."""
+
+    doses: list[int]
+    views: list[str]
+    profile: str
+
+
+class _Winner(BaseModel):
+    """What the index reads of a condition of a study."""
+
+    best: str | None
+
+
+class _Failed(BaseModel):
+    """What the index reads of a condition without evidence."""
+
+    folder: str
+    reason: str
+
+
+class _Response(BaseModel):
+    """What the index reads of the response of a study."""
+
+    generated_at: str
+    winners: list[_Winner]
+    failed: list[_Failed]
+
+
 class _Verified(BaseModel):
     """What the index reads of the last verification."""
 
@@ -58,12 +94,39 @@ class _Origin(BaseModel):
     git_dirty: bool | None
 
 
+class _Arm(BaseModel):
+    """What the index reads of the status of an arm."""
+
+    status: str
+    reason: str = ""
+
+
+class _Job(BaseModel):
+    """What the index reads of a comparison."""
+
+    split: str
+    arms: dict[str, _Arm]
+    metrics: dict[str, dict[str, dict[str, float | None]]]
+
+
+class _Summary(BaseModel):
+    """What the index reads of the scores of all comparisons."""
+
+    jobs: list[_Job]
+
+
 class _Told(BaseModel):
     """What the index reads of the deltas. Hubs of earlier versions may hold less or more than this."""
 
     generated_at: str
+    deltas_split: str = "test"
     provenance: _Origin
     deltas: dict[str, dict[str, dict[str, float | None]]]
+
+
+def studies(folder: Path) -> list[Path]:
+    """Return the folders of the studies of many conditions in a folder, sorted by name."""
+    return sorted(path.parent.parent for path in folder.glob(f"*/{STUDY}"))
 
 
 def find(folder: Path) -> list[Path]:
@@ -83,8 +146,8 @@ def failure(hub: Hub) -> str:
     return told[-1] if told else ""
 
 
-def status(hub: Hub) -> str:
-    """Return running, complete, unfinished, or failed or stale with the reason."""
+def _held(hub: Hub) -> bool:
+    """Return whether a run is at work in a folder."""
     try:
         # An active run holds this lock. Without a lock file none is active, and taking the lock would create the file.
         lock = FileLock(f"{hub.root}.lock", timeout=0)
@@ -92,6 +155,13 @@ def status(hub: Hub) -> str:
             with lock:
                 pass
     except Timeout:
+        return True
+    return False
+
+
+def status(hub: Hub) -> str:
+    """Return running, complete, unfinished, or failed or stale with the reason."""
+    if _held(hub):
         return "running"
     if (hub / "analysis/blocker.txt").is_file():
         return f"failed: {failure(hub) or 'see analysis/blocker.txt'}"
@@ -125,6 +195,45 @@ def row(hub: Hub, folder: Path) -> Row:
     return Row(cells, page.relative_to(folder).as_posix() if page.is_file() else "")
 
 
+def study_row(root: Hub, folder: Path) -> Row:
+    """Return the row of a study: what it varies, how many conditions each arm wins, and how many failed.
+
+    Parameters
+    ----------
+    root
+        Folder of the study.
+    folder
+        Folder of the index.
+    """
+    cells = dict.fromkeys(COLUMNS, "") | {"hub": root.root.relative_to(folder).as_posix()}
+    page = root / "analysis/response.html"
+    try:
+        plan = read_model(root / STUDY, _Study, "make clean-hub HUB=...")
+        cells |= {"dose": " ".join(map(str, plan.doses)), "view": " ".join(plan.views), "profile": plan.profile}
+        if not (root / RESPONSE).is_file():
+            cells["status"] = "running" if _held(root) else "unfinished"
+        else:
+            told = read_model(root / RESPONSE, _Response, "make response")
+            wins = Counter(w.best for w in told.winners if w.best)
+            cells["date"], cells["best"] = told.generated_at, ", ".join(f"{n} {c}x" for n, c in wins.most_common())
+            lost = f"failed: {len(told.failed)} of its conditions, first {told.failed[0].folder}" if told.failed else ""
+            cells["status"] = "running" if _held(root) else lost or "complete"
+    except InputError as error:
+        cells["status"] = f"damaged: {error}"
+    return Row(cells, page.relative_to(folder).as_posix() if page.is_file() else "")
+
+
+def _best(hub: Hub, split: str) -> str:
+    """Return the arm with the best phase MS-SSIM among those that learned, with its score; empty without a score."""
+    job = next((job for job in read_model(hub / SUMMARY, _Summary, "make verify").jobs if job.split == split), None)
+    if job is None:
+        return ""
+    fair = [name for name, told in job.arms.items() if told.status == "ok" and SAW_REFERENCE not in told.reason]
+    scores = {name: job.metrics.get(name, {}).get("ms_ssim", {}).get("phase") for name in fair}
+    known = {name: score for name, score in scores.items() if score is not None}
+    return f"{max(known, key=known.__getitem__)} {max(known.values()):.3f}" if known else ""
+
+
 def _scores(hub: Hub) -> dict[str, str]:
     """Return date, commit and phase deltas of a hub; nothing where it has no deltas yet.
 
@@ -138,6 +247,7 @@ def _scores(hub: Hub) -> dict[str, str]:
     told = read_model(hub / DELTAS, _Told, "make verify")
     cells = {
         "date": told.generated_at,
+        "best": _best(hub, told.deltas_split),
         "commit": (told.provenance.git_commit or "none")[:10] + ("+dirty" if told.provenance.git_dirty else ""),
     }
     for metric, other in ORDER:
@@ -146,15 +256,46 @@ def _scores(hub: Hub) -> dict[str, str]:
     return cells
 
 
+def listing(folder: Path) -> list[Row]:
+    """Return a row for each study and each hub below a folder; a study comes before its conditions."""
+    root = folder.absolute()
+    rows = [study_row(Hub(path), root) for path in studies(root)] + [row(Hub(path), root) for path in find(root)]
+    return sorted(rows, key=lambda item: item.cells["hub"])
+
+
 def write(folder: Path) -> Path:
     """Write index.html into the folder that holds the hubs."""
-    rows = [row(Hub(path), folder.absolute()) for path in find(folder.absolute())]
+    rows = listing(folder)
     head = "".join(f'<th scope="col"><button type="button">{escape(c)}</button></th>' for c in COLUMNS)
     body = "\n".join(_line(r) for r in rows) or f'<tr><td colspan="{len(COLUMNS)}">none: make dense-evidence</td></tr>'
     template = (HERE / "index.html").read_text(encoding="utf-8")
     # Only the scripts of the template may run: text from a hub cannot.
     template = template.replace("@@POLICY@@", policy(scripts_of(template)))
     return write_text(folder / "index.html", template.replace("@@HEAD@@", head).replace("@@BODY@@", body))
+
+
+def shown(folder: Path, way: str) -> HTML:
+    """Return the runs of a folder as a table with links, for a notebook.
+
+    Parameters
+    ----------
+    folder
+        Folder of hubs and studies.
+    way
+        Path from the notebook to that folder.
+    """
+    rows = listing(folder) if folder.is_dir() else []
+    if not rows:
+        return HTML("<p>No run yet: <code>make dense-evidence PROFILE=smoke</code> in a terminal makes one.</p>")
+    names = ("hub", "date", "dose", "view", "profile", "best", "status")
+    body = []
+    for item in rows:
+        cells = {name: escape(item.cells[name]) for name in names}
+        if item.report:
+            cells["hub"] = f'<a href="{escape(way)}/{escape(item.report)}">{cells["hub"]}</a>'
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells.values()) + "</tr>")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>")
 
 
 def _line(item: Row) -> str:
