@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from studylib import plan_command, scan_commands
 from studylib.arms.registry import USUAL, arms
 from studylib.design import DISTURBANCES, DOSES, PROBES, SAMPLES, VIEWS
-from studylib.ending import check_folder, ended
+from studylib.ending import check_folder, check_repository, ended
 from studylib.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         check_folder()
+        if options.command in OF_THE_REPOSITORY:
+            check_repository(options.command)
         status = COMMANDS[options.command](options)
         # A broken pipe must raise its error here, not when Python ends.
         sys.stdout.flush()
@@ -344,3 +346,5 @@ COMMANDS = {
     **plan_command.COMMANDS,
 }
 """Function of each command, by name."""
+OF_THE_REPOSITORY = ("dense", "response", "record", "mapped-tests")
+"""Commands that need files beside the package: notebooks, workflow, tests and docs."""

@@ -11,6 +11,23 @@ from studylib.errors import InputError, StudyError
 from studylib.io.files import FULL
 
 
+def check_repository(command: str) -> None:
+    """Refuse a command that runs the notebooks where there are none: the package was installed without the repository.
+
+    Raises
+    ------
+    InputError
+        The folder above the package has no notebooks.
+    """
+    from studylib.run.provenance import ROOT
+
+    if not (ROOT / "notebooks/00_design.ipynb").is_file():
+        raise InputError(
+            "command", command, "the notebooks of the repository, which the installed package does not have",
+            "clone the repository and run it there (docs/without_checkout.md)",
+        )  # fmt: skip
+
+
 def ended(error: BaseException) -> int:
     """Print why a command ended early, and return its exit status.
 
