@@ -30,7 +30,7 @@ def run(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
     place.mkdir(exist_ok=True)
     environment = os.environ | {"PYTHONPATH": str(site), "KERAS_BACKEND": "torch"}
     return subprocess.run(
-        [sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=400
+        [sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=400, check=False
     )
 
 
