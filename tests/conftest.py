@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LONGEST = (
     "tests/study/test_response.py", "tests/study/test_phase_g_dense_orchestrator.py", "tests/study/test_measured.py",
     "tests/notebooks/test_notebooks.py", "tests/study/test_faults.py", "tests/study/test_outside_arm.py",
-    "tests/unit/test_backends.py", "tests/unit/test_learn.py", "tests/browser/test_lab.py",
+    "tests/unit/learn/test_backend.py", "tests/unit/learn/test_train.py", "tests/browser/test_lab.py",
     "tests/browser/test_report.py",
 )  # fmt: skip
 """Files that take long: first, so that two processes end together; the first of them shares nothing with the second."""

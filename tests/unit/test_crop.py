@@ -99,13 +99,6 @@ def test_what_was_cut_and_the_units_go_with_the_file(measured, tmp_path):
     np.testing.assert_array_equal(read.counts(slice(None)), told.counts(slice(None)))
 
 
-@pytest.mark.parametrize("told", [f"1{'0' * 400}", '"8800"', "NaN", "[8800]", "-1", "true"])
-def test_metadata_of_any_content_are_read_or_left(measured, tmp_path, told):
-    path = tmp_path / "any.npz"
-    np.savez(path, diff3d=measured.patterns.astype(np.uint16), _metadata=np.array(f'{{"energy_ev": {told}}}'))
-    assert open_scan(path).energy_ev is None
-
-
 def test_a_study_of_it_says_that_it_cuts(measured, tmp_path):
     whole = write_scan(tmp_path / "whole.npz", replace(measured, object=None))
     told = describe(open_scan(whole), count(open_scan(whole)))

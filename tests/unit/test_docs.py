@@ -1,7 +1,8 @@
-"""Pages of the documentation: every link leads somewhere, and every page is in the contents of the site."""
+"""Pages of the documentation: links and named tests are there, and every page is in the contents of the site."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ PAGES = [
     if path.parent == ROOT or path.relative_to(DOCS).parts[0] not in BUILT
 ]  # fmt: skip
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+TEST = re.compile(r"([\w/]*\btest_\w+\.py)?(?:::(test_\w+))?")
 CONTENTS = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
 
 
@@ -48,3 +50,21 @@ def test_every_page_is_in_the_contents_of_the_site():
     assert pages - listed == set()
     notebooks = {f"tutorial/{path.stem}" for path in (ROOT / "notebooks").glob("0*.ipynb")}
     assert notebooks - listed == set()
+
+
+def test_every_test_that_a_page_names_exists():
+    """By its path from the repository; `::test_name` alone is of the file that the line names before it."""
+    named = set()
+    for page in PAGES:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            file = ""
+            for path, function in TEST.findall(line):
+                file = path or file
+                named |= {(file, function)} if path or function else set()
+    functions = {}
+    for file in {file for file, _ in named}:
+        assert (ROOT / file).is_file(), file
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        functions[file] = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} | {""}
+    assert not [f"{file}::{function}" for file, function in named if function not in functions[file]]
+    assert sum(bool(function) for _, function in named) > 20

@@ -1,44 +1,56 @@
-"""The forward model against measured diffraction: a Siemens star at the APS Velociprobe."""
+"""A measured scan in memory: its counts block by block, and how bright its probe is."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from studylib import samples
-from studylib.design import SampleSettings
-from studylib.physics import forward, simulate
-
-FILE = Path(__file__).resolve().parents[3] / "shared/data/siemens_velociprobe_N128.npz"
-pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="the measured Siemens star is not beside the repository")
-
-
-def likeness(a: np.ndarray, b: np.ndarray) -> float:
-    """Return Pearson's correlation after the mean pattern was taken off both."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+from studylib.io.readers import open_scan
+from studylib.io.writers import write_scan
+from studylib.measured import Measured
+from tests.asymmetric import N, scan_of
+from tests.unit.conftest import DOSE
 
 
-def test_simulated_patterns_are_like_the_measured_ones():
-    with np.load(FILE) as file:
-        measured = file["diffraction"].astype(np.float64)
-        positions = np.stack([file["xcoords"], file["ycoords"]], axis=1)
-    base = samples.load_base(FILE)
-    expected = np.sqrt(np.concatenate(list(forward.expected_counts(base.object, base.probe, positions))))
-    assert likeness(expected, measured) > 0.85
-    shuffled = np.random.default_rng(0).permutation(len(positions))
-    assert abs(likeness(expected[shuffled], measured)) < 0.1
-    swapped = np.clip(positions[:, ::-1], 64, np.array(base.object.shape)[::-1] - 65)
-    turned = np.sqrt(np.concatenate(list(forward.expected_counts(base.object, base.probe, swapped))))
-    assert abs(likeness(turned, measured)) < 0.1
+@pytest.fixture(scope="module")
+def scan():
+    return scan_of(DOSE)
 
 
-def test_the_measured_probe_is_a_base_with_room_for_two_halves():
-    base = samples.load_base(FILE)
-    assert base.probe.shape == (128, 128) and 55 < samples.probe_diameter(base.probe) < 75
+def test_a_measured_scan_is_read_block_by_block_with_the_same_numbers(scan, monkeypatch):
+    measured = Measured("test", "test", scan.counts, positions=scan.positions, probe=scan.probe[None])
+    whole, some = measured.scan(), measured.scan(np.array([5, 2, 40]))
+    amplitudes = whole.diffraction[[5, 2, 40]] * whole.scale
+    np.testing.assert_allclose(amplitudes, some.diffraction * some.scale, rtol=1e-6)
+    monkeypatch.setattr("studylib.machine.HELD", 2**16)
+    monkeypatch.setattr("studylib.measured.BLOCK_BYTES", 7 * 8 * N**2)
+    parts = measured.scan()
+    assert isinstance(parts.diffraction, np.memmap) and parts.metadata == whole.metadata
+    np.testing.assert_array_equal(parts.diffraction, whole.diffraction)
+    np.testing.assert_array_equal(parts.probe, whole.probe)
 
-    positions = simulate.scan_positions(base.object.shape, 128, SampleSettings(), np.random.default_rng(1))
-    halves = simulate.split_along_y(positions, base.object.shape[0], 128)
-    assert min(len(members) for members in halves.values()) > 500
+
+def test_fractions_in_a_later_block_are_not_rounded_away(tmp_path, measured, monkeypatch):
+    """The type of all patterns follows from all of them."""
+    monkeypatch.setattr("studylib.measured.BLOCK_BYTES", 8 * 32 * 32)
+    counts = np.asarray(measured.patterns, dtype=np.float32).copy()
+    counts[-1, 3, 4] = 7.25
+    path = write_scan(tmp_path / "a.cxi", replace(measured, patterns=counts))
+    np.testing.assert_array_equal(open_scan(path).counts(slice(-1, None))[0], counts[-1])
+
+
+def test_hot_pixels_behind_a_mask_do_not_make_the_probe_brighter(measured):
+    """What they hold is not light: the probe alone gives the mean counts of the pixels that can be trusted."""
+    n = measured.patterns.shape[1]
+    mask = np.ones((n, n), bool)
+    mask[n // 2 - 1 : n // 2 + 2, n // 2] = mask[3, 5] = False
+    counts = np.asarray(measured.patterns, dtype=np.float64).copy()
+    told = replace(measured, patterns=counts, mask=mask).scan()
+    pattern = np.abs(np.fft.fftshift(np.fft.fft2(told.probe, norm="ortho"))) ** 2
+    np.testing.assert_allclose(pattern[mask].sum(), counts[:, mask].sum(axis=1).mean(), rtol=1e-4)
+    counts[:, ~mask] = 1e6
+    hot = replace(measured, patterns=counts, mask=mask).scan()
+    np.testing.assert_array_equal(hot.probe, told.probe)
+    assert hot.scale == told.scale

@@ -1,4 +1,4 @@
-"""The structure that the design promises: small modules and functions, imports along the flow of the data."""
+"""The structure that the design promises: small modules and functions, imports along the flow, tests beside modules."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ AGAINST = {
     "evidence": ("learn",),
 }
 """What a package must not import: physics, judge, learn, arms know arrays and no hub; evidence knows no network."""
+UNIT = ROOT / "tests/unit"
+THEMES = {
+    "test_arms.py": "every registered arm, also an installed one, against the one forward model",
+    "test_background.py": "every arm, and every step from the file to the exposure, with counts that no probe brings",
+    "test_benchmarks.py": "functions of benchmarks/",
+    "test_docs.py": "pages of the documentation",
+    "test_environment.py": "pyproject.toml, the lock, environment.yml and the Makefile",
+    "test_fuzz.py": "every way in, with spoiled files and values",
+    "test_installed.py": "the package without the rest of the repository",
+    "test_masks.py": "every arm with pixels that cannot be trusted",
+    "test_structure.py": "all modules",
+}
+"""Files below tests/unit without a module of their name, and what their tests concern instead."""
 
 
 def name(path: Path) -> str:
@@ -58,3 +71,11 @@ def test_imports_follow_the_flow(package):
             names += [a.name for a in node.names] if isinstance(node, ast.Import) else []
             found += [f"{name(path)}: {n}" for n in names if any(n == r or n.startswith(f"{r}.") for r in refused)]
     assert not found
+
+
+def test_files_of_tests_have_the_names_of_modules():
+    """Whoever looks for the tests of studylib/io/npz.py finds them in tests/unit/io/test_npz.py."""
+    files = {path.relative_to(UNIT) for path in UNIT.rglob("test_*.py")}
+    modules = {path.relative_to(ROOT / "studylib") for path in MODULES}
+    unnamed = {f.as_posix() for f in files if f.with_name(f.name.removeprefix("test_")) not in modules}
+    assert unnamed == set(THEMES)

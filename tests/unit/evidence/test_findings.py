@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studylib import figures
 from studylib.evidence import findings, writer
 from studylib.io.files import read_json, write_json
 from studylib.judge.compare import SAW_REFERENCE
@@ -71,13 +70,3 @@ def test_the_judged_split_comes_first_and_the_other_is_folded_away(hub):
         first, _, second = shown.partition("<details>")
         assert "test split" in first and "train split" not in first and "train split" in second
     assert "+0.210" in findings.delta_table(evidence).data, "PtychoPINN - PtyChi, with its sign"
-
-
-def test_the_magnified_part_is_where_the_arms_differ_and_not_where_all_are_wrong():
-    truth = np.zeros((60, 90), np.float32)
-    same = truth.copy()
-    same[5:15, 5:15] = 3  # both are wrong here in the same way
-    other = same.copy()
-    other[31:41, 62:72] = 1
-    assert figures.where_they_differ([same, other], truth, 10) == (31, 62)
-    assert figures.where_they_differ([same], truth, 10) == (5, 5), "one arm is compared with the truth"
