@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from studylib import figures, planner
 from studylib.judge.target import Target
 from tests.unit.planned import whole_response
