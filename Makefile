@@ -28,6 +28,20 @@ DOSES ?= 1000 10000 100000
 VIEWS ?= dense sparse
 export AUTHORITATIVE_CMDS_DOC ?= docs/TESTING_GUIDE.md
 
+# A name that is not known here would be ignored in silence: ARM=map instead of ARMS=map.
+KNOWN := DOSE VIEW PROFILE BACKEND BASE HUB CLOBBER REPLICATE REPLICATES SAMPLE PROBE ARMS SELECT ONE_TRAINING SET SETTINGS \
+	WORKFLOW_PROFILE SAMPLES PROBES DISTURBED DOSES VIEWS DATA MAE RESOLUTION FIELD FLUX OVERHEAD RESPONSE OUT NAME HUBS FUZZ \
+	PYTHON VENV AUTHORITATIVE_CMDS_DOC SHELL MAKEFLAGS
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(KNOWN),$(GIVEN)),)
+$(error unknown: $(filter-out $(KNOWN),$(GIVEN)); fix: names are in capitals, one of $(filter-out SHELL MAKEFLAGS,$(KNOWN)))
+endif
+ifneq ($(BASE),)
+ifneq ($(filter SAMPLE PROBE SAMPLES PROBES,$(GIVEN)),)
+$(error BASE=$(BASE) brings its own object and probe; fix: leave out $(filter SAMPLE PROBE SAMPLES PROBES,$(GIVEN)))
+endif
+endif
+
 run = $(BIN)/python -m studylib dense --hub "$(HUB)" --dose "$(DOSE)" --view "$(VIEW)" --splits train test \
 	--replicate "$(REPLICATE)" --sample "$(SAMPLE)" --probe "$(PROBE)" --disturbed "$(DISTURBED)" $(common)
 common = --profile "$(PROFILE)" --backend "$(BACKEND)" $(if $(ARMS),--arms $(ARMS)) $(if $(SELECT),--select $(SELECT)) $(if $(BASE),--base "$(BASE)") \

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -57,8 +58,13 @@ def arms() -> dict[str, Arm]:
     """
     found = {arm.key: arm for arm in BUILT_IN}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        arm = entry.load()()
         remedy = f"correct or uninstall the package that gives {entry.value}"
+        try:
+            arm = entry.load()()
+        except Exception as error:  # whatever it is, it is in the package, and every command imports it
+            raise InputError(
+                "arm", entry.value, f"an arm that can be loaded ({type(error).__name__}: {error})", remedy
+            ) from error
         if not isinstance(arm, Arm) or not KEY.fullmatch(arm.key):
             raise InputError("arm", entry.value, "a subclass of studylib.arms.base.Arm with a lower-case key", remedy)
         if arm.key in found or arm.name in {a.name for a in found.values()}:
@@ -76,7 +82,11 @@ def arm(key: str) -> Arm:
         There is no arm with this key.
     """
     if key not in arms():
-        raise InputError("arm", key, "one of " + ", ".join(arms()), "give --arms " + " ".join(USUAL))
+        names = {name.lower(): k for k, a in arms().items() for name in (k, a.name)}
+        near = [names[word] for word in get_close_matches(str(key).lower(), names, n=1)]
+        known = "give --arms " + " ".join(USUAL) + ' (make: ARMS="...")'
+        remedy = f"did you mean {near[0]}?" if near else known
+        raise InputError("arm", key, "one of " + ", ".join(arms()), remedy)
     return arms()[key]
 
 
@@ -197,8 +207,14 @@ def check_select(keys: Any, run: tuple[str, ...]) -> tuple[str, ...]:
         if key not in owners:
             raise InputError("select", key, "an arm of the run", f"give --arms {' '.join((*run, key))}")
         if training_of(key) or not arm(key).candidates(None):
-            expected = "an arm that fits a scan without training and has candidates"
-            raise InputError("select", key, expected, "options of a network are chosen by make selection")
+            trained = bool(training_of(key))
+            expected = f"an arm that {'fits a scan without training' if trained else 'has candidates'}"
+            why = (
+                "make selection chooses options of a network"
+                if trained
+                else f"{arm(key).name} has no method candidates"
+            )
+            raise InputError("select", key, expected, f"leave it out: {why}")
     return tuple(key for key in arms() if key in keys)
 
 

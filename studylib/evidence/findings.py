@@ -12,10 +12,10 @@ from IPython.display import HTML
 
 from studylib.arms.registry import about, arms
 from studylib.disturbances import DISTURBANCES
-from studylib.evidence.deltas import LABELS, signed
+from studylib.evidence.deltas import LABELS, MINE, signed
 from studylib.evidence.markup import Row, enumerated, folded, listed, number, table
 from studylib.evidence.scan_words import of_the_scan
-from studylib.evidence.writer import SUMMARY
+from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.judge.compare import CONSTANT, SAW_REFERENCE
@@ -122,6 +122,26 @@ def _best(job: dict[str, Any], channel: str, limit: dict[str, Any]) -> str:
     return ". ".join([*words, f"The best constant image has {job['metrics'][CONSTANT]['ms_ssim'][channel]:.3f}"]) + "."
 
 
+def in_brief(hub: Hub) -> list[str]:
+    """Return a few lines for a terminal: the arms in the order of their scores, and the deltas where there are any.
+
+    Parameters
+    ----------
+    hub
+        Folder of a finished run.
+    """
+    evidence = read_json(hub / DELTAS, "run 06_evidence")
+    split, metrics = evidence["deltas_split"], _job(hub, evidence["deltas_split"])["metrics"]
+    lines = []
+    for channel in PHASE_FIRST:
+        scores = {name: m["ms_ssim"][channel] for name, m in metrics.items() if m["ms_ssim"][channel] is not None}
+        ranked = [f"{name} {scores[name]:.3f}" for name in sorted(scores, key=lambda name: -scores[name])]
+        lines.append(f"{channel} MS-SSIM, {split} split: {', '.join(ranked) or 'no scores'}")
+    if MINE in metrics:
+        lines += (hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip().split("\n")
+    return lines
+
+
 def verdict(evidence: dict[str, Any]) -> HTML:
     """Return sentences that say where PtychoPINN is ahead in the phase, with remarks on the arms.
 
@@ -136,7 +156,11 @@ def verdict(evidence: dict[str, Any]) -> HTML:
         About the split that `deltas_split` names.
     """
     split, origin = evidence["deltas_split"], evidence["provenance"]
-    told = {name.removeprefix("vs_"): d for name, d in evidence["deltas"].items()} | evidence["deltas_by_arm"][split]
+    told = _of_the_run(evidence, split)
+    notes = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["reason"]]
+    remark = f"<p><strong>{escape('. '.join(notes))}.</strong></p>" if notes else ""
+    if not told:
+        return HTML(remark)
     parts = []
     for other, d in told.items():
         # A smaller error is better, so that the sign of the MAE delta is turned.
@@ -149,8 +173,6 @@ def verdict(evidence: dict[str, Any]) -> HTML:
         ]
         parts.append(f"against {other} it is {' and '.join(words)}" if words else f"against {other} there is no score")
     where = f"PtychoPINN in the phase, {split} split, {origin['dose']:,} photons per pattern, {origin['view']} view"
-    notes = [f"{n}: {s['status']}, {s['reason']}" for n, s in evidence["status"][split].items() if s["reason"]]
-    remark = f"<p><strong>{escape('. '.join(notes))}.</strong></p>" if notes else ""
     return HTML(f"<p><strong>{escape(where)}:</strong> {escape('; '.join(parts))}.</p>{remark}")
 
 
@@ -218,16 +240,31 @@ def delta_table(evidence: dict[str, Any]) -> HTML:
         Content of metrics_delta_summary.json.
     """
     shown = {}
-    for split, contract in evidence["deltas_by_split"].items():
-        # The two models of the original study come before the other arms.
-        others = {name.removeprefix("vs_"): d for name, d in contract.items()} | evidence["deltas_by_arm"][split]
+    for split in evidence["deltas_by_split"]:
         rows: list[Row] = [
             {"PtychoPINN minus": other} | {f"{LABELS[m]} {c}": signed(d[m][c], m) for c in PHASE_FIRST for m in LABELS}
-            for other, d in others.items()
+            for other, d in _of_the_run(evidence, split).items()
         ]
         shown[split] = table(rows, f"{split} split; MAE of the phase in rad")
     mine = shown.pop(evidence["deltas_split"])
-    return HTML(mine + "".join(folded(f"Deltas of the {split} split", told) for split, told in shown.items()))
+    others = "".join(folded(f"Deltas of the {split} split", told) for split, told in shown.items())
+    return HTML(mine + others or f"<p>None: {MINE} is not compared with another arm in this run.</p>")
+
+
+def _of_the_run(evidence: dict[str, Any], split: str) -> dict[str, Any]:
+    """Return the deltas of a split by the name of the other arm, without arms that the run did not have.
+
+    Parameters
+    ----------
+    evidence
+        Content of metrics_delta_summary.json, which always has the two arms of the original study.
+    split
+        train or test.
+    """
+    run = evidence["status"][split]
+    every = {name.removeprefix("vs_"): d for name, d in evidence["deltas_by_split"][split].items()}
+    every |= evidence["deltas_by_arm"][split]
+    return {name: d for name, d in every.items() if name in run and MINE in run}
 
 
 def ends(hub: Hub, evidence: dict[str, Any]) -> HTML:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from studylib.errors import StageError, StudyError
-from studylib.evidence import checksums, digest, inventory, report, summary_page
+from studylib.evidence import checksums, digest, findings, inventory, report, summary_page
 from studylib.evidence import verify as verification
 from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import is_complete, read_json, tail, write_text
@@ -74,8 +74,10 @@ def execute(
     where = cluster.placement(workflow_profile, root.root, cores, max(s.resources.memory_mib for s in plan))
     with processes.signals(), lock(root):
         prepare(root, study, base, clobber)
-        refuse_to_mix(root, plan)
+        older = refuse_to_mix(root, plan)
         with (root / LOG).open("a", encoding="utf-8") as log:
+            for line in older:
+                _say(log, line)
             unfit = _phases(root, study, plan, where, lambda line: _say(log, line))
         remove_tool(root)
         return unfit
@@ -332,11 +334,14 @@ def finish(hub: Hub, say: Say) -> list[str]:
         ("report", "analysis/report.html"),
     ):  # fmt: skip
         say(f"  {what:<7} {path}")
-    say((hub / "analysis/metrics_delta_highlights.txt").read_text(encoding="utf-8").rstrip())
+    for line in findings.in_brief(hub):
+        say(line)
     unfit = _unfit(hub)
     for name, told in unfit.items():
         say(f"{name}: {told['status']}, {told['reason']}")
     say("SUCCESS: All phases completed")
+    if unfit:
+        say(f"FINISHED, but not every arm can be compared (exit status 3): {', '.join(unfit)}. The report says why.")
     # The list of hashes comes last: it covers every other file of the hub.
     checksums.sign(hub)
     return list(unfit)

@@ -46,7 +46,7 @@ def mend(root: Hub, plan: list[Stage], say: Callable[[str], None]) -> None:
             (root / stage.under(name)).unlink(missing_ok=True)
 
 
-def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
+def refuse_to_mix(root: Hub, plan: list[Stage]) -> list[str]:
     """Refuse to go on where one version of the code made some images of an arm and another version would make the rest.
 
     Parameters
@@ -56,25 +56,39 @@ def refuse_to_mix(root: Hub, plan: list[Stage]) -> None:
     plan
         All stages of the study.
 
+    Returns
+    -------
+    list of str
+        A line for each arm that is complete, but whose images were made by other code than that of today.
+
     Raises
     ------
     InputError
         Two versions would be mixed; the message names the arm, and the commit that made what is there.
     """
-    for key in {str(stage.parameters["arm"]) for stage in plan if "arm" in stage.parameters}:
+    older = []
+    for key in sorted({str(stage.parameters["arm"]) for stage in plan if "arm" in stage.parameters}):
         mine = [stage for stage in plan if stage.parameters.get("arm") == key]
         done = [stage for stage in mine if all((root / stage.under(name)).is_file() for name in stage.outputs)]
-        # An arm that is complete gets no further images, whichever code made it.
-        for stage in done if len(done) < len(mine) else []:
+        for stage in done:
             record = stamp_path(Hub(root / stage.hub), stage.name)
             told = read_json(record, "") if record.is_file() else {}
             made = told.get("parameters", {}).get("algorithm")
-            if made and made != algorithm(key):
-                commit = told["git_commit"]
+            if not made or made == algorithm(key):
+                continue
+            commit = told["git_commit"]
+            if len(done) < len(mine):
                 raise InputError(
                     "hub", root.root, f"images of {arm(key).name} by this code (some are of commit {commit})",
                     "continue with that commit, give another --hub, or delete earlier outputs with --clobber",
                 )  # fmt: skip
+            # An arm that is complete gets no further images, whichever code made it.
+            older.append(
+                f"NOTE: the images of {arm(key).name} are kept; other code made them ({made}, commit {commit}) than "
+                f"that of today ({algorithm(key)}). --clobber (make: CLOBBER=1) or another --hub makes them anew."
+            )
+            break
+    return older
 
 
 def _damage(hub: Hub, stage: Stage) -> str:

@@ -82,7 +82,7 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
     stale = _stale(root)
     if stale and not clobber and before != study:
         raise InputError(
-            "hub", f"earlier output {stale}", "a hub without outputs of another run",
+            "hub", f"earlier output {stale}", f"a hub without outputs of another run{differences(before, study)}",
             "repeat with --clobber (make: CLOBBER=1) to delete them, or give another --hub (make: HUB=)",
         )  # fmt: skip
     if not stale:
@@ -106,6 +106,26 @@ def prepare(root: Hub, study: Study, base: Path | None, clobber: bool) -> None:
             (hub / BASE).parent.mkdir(parents=True, exist_ok=True)
             (hub / BASE).symlink_to(os.path.relpath(above / BASE, (hub / BASE).parent))
         write_json(hub / RUN, run.model_dump(mode="json"))
+
+
+def differences(before: Study | None, now: Study) -> str:
+    """Return in words what differs between two studies, to follow other words; empty where there was none.
+
+    Examples
+    --------
+    >>> differences(Study(doses=(10,)), Study(doses=(1000,)))
+    '; doses was 10 and is 1000'
+    """
+    if before is None:
+        return ""
+    old, new = before.model_dump(), now.model_dump()
+
+    def words(value: object) -> str:
+        """Return a value as it is typed."""
+        return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+    told = [f"{name} was {words(old[name])} and is {words(new[name])}" for name in new if old[name] != new[name]]
+    return "; " + ", ".join(told) if told else ""
 
 
 def refuse_full_disk(root: Hub, study: Study) -> None:

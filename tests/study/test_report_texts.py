@@ -16,9 +16,14 @@ from tests import asymmetric
 def evidence(ms_ssim: float, mae: float) -> dict:
     pair = {"ms_ssim": {"amplitude": 0.0, "phase": ms_ssim}, "mae": {"amplitude": 0.0, "phase": mae}}
     return {
-        "deltas": {"vs_Baseline": pair, "vs_PtyChi": pair}, "deltas_split": "test",
+        "deltas_by_split": {"test": {"vs_Baseline": pair, "vs_PtyChi": pair}}, "deltas_split": "test",
         "deltas_by_arm": {"test": {"MAP": pair}},
-        "status": {"test": {"Baseline": {"status": "did not learn", "reason": "<b>no gain"}}},
+        "status": {
+            "test": {
+                "Baseline": {"status": "did not learn", "reason": "<b>no gain"},
+                **{name: {"status": "ok", "reason": ""} for name in ("PtychoPINN", "MAP")},
+            }
+        },
         "provenance": {"dose": 1000, "view": "<script>"},
     }  # fmt: skip
 
@@ -29,6 +34,7 @@ def test_the_verdict_turns_with_the_sign_and_is_escaped():
     behind = findings.verdict(evidence(-0.1, 0.01)).data
     assert "behind in MS-SSIM (-0.100) and behind in MAE (+0.010000)" in behind
     assert "<script>" not in ahead and "against MAP it is" in ahead
+    assert "PtyChi" not in ahead, "it was not run"
     assert "Baseline: did not learn, &lt;b&gt;no gain" in ahead
 
 

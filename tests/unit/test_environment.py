@@ -47,6 +47,19 @@ def test_required_packages_are_there():
     assert set(needed.split()) <= set(LOCK)
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [("ARM=map", "ARM"), ("dose=10", "dose"), ("BASE=mine.npz PROBE=smooth", "PROBE")],
+)
+def test_make_refuses_a_variable_that_it_would_ignore(words, named):
+    done = subprocess.run(
+        ["make", "-n", "evidence", *words.split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and named in done.stderr and "fix:" in done.stderr and not done.stdout
+    fine = ["make", "-n", "evidence", "ARMS=map", "BASE=mine.npz", "SET=map.tv=1"]
+    assert subprocess.run(fine, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
 def test_help_lists_every_target():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in [

@@ -62,3 +62,31 @@ def test_its_starts_are_what_the_arm_before_it_makes_with_its_own_settings():
     assert not np.array_equal(image, registry.images_for("unrolled", design, own)(scan)["map"])
     with pytest.raises(InputError, match="arms without a training"):
         registry.images_for("pinn_map", design)
+
+
+class Entry:
+    """An entry point of a package whose import fails."""
+
+    name, value = "bad", "bad_arm:Bad"
+
+    def load(self):
+        raise ModuleNotFoundError("No module named 'nothing'")
+
+
+def test_a_package_that_cannot_be_imported_is_named(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda group: [Entry()])
+    with pytest.raises(InputError, match=r"bad_arm:Bad.*No module named 'nothing'.*uninstall the package"):
+        registry.arms.__wrapped__()
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("unroled", "unrolled"), ("MAP", "map"), ("PtychoPINN", "pinn")])
+def test_a_misspelled_arm_is_recognised(typed, meant):
+    with pytest.raises(InputError, match=f"did you mean {meant}"):
+        registry.check_arms(typed)
+
+
+def test_an_arm_without_candidates_cannot_choose_and_is_told_why():
+    with pytest.raises(InputError, match="MAP refining has no method candidates|whose options it takes over"):
+        registry.check_select(["map_refining"], ("map", "map_refining"))
+    with pytest.raises(InputError, match="make selection"):
+        registry.check_select(["unrolled"], ("map", "unrolled"))

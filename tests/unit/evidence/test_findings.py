@@ -70,3 +70,27 @@ def test_the_judged_split_comes_first_and_the_other_is_folded_away(hub):
         first, _, second = shown.partition("<details>")
         assert "test split" in first and "train split" not in first and "train split" in second
     assert "+0.210" in findings.delta_table(evidence).data, "PtychoPINN - PtyChi, with its sign"
+
+
+def test_without_ptychopinn_the_arms_are_ranked_and_no_delta_is_invented(hub):
+    """A run of two arms: the report still says which one is better, and nothing of arms that were not run."""
+    for split in ("train", "test"):
+        folder = hub.comparison(1000, "dense", split)
+        only = status()
+        only["arms"] = {name: only["arms"][name] for name in ("Baseline", "PtyChi")}
+        write_json(folder / "status.json", only)
+        rows = (folder / "comparison_metrics.csv").read_text().splitlines(keepends=True)
+        (folder / "comparison_metrics.csv").write_text("".join(r for r in rows if not r.startswith("PtychoPINN,")))
+    evidence = told(hub)
+    words = findings.found(hub, evidence).data
+    assert "Baseline has the best image: MS-SSIM 0.895" in words and "PtychoPINN" not in words
+    assert "None: PtychoPINN is not compared" in findings.delta_table(evidence).data
+    lines = findings.in_brief(hub)
+    assert lines[0] == "phase MS-SSIM, test split: Baseline 0.895, PtyChi 0.700, constant 0.100" and len(lines) == 2
+
+
+def test_a_terminal_is_told_the_order_of_the_arms_and_the_deltas(hub):
+    told(hub)
+    lines = findings.in_brief(hub)
+    assert lines[1].startswith("amplitude MS-SSIM, test split: PtyChi 0.850, PtychoPINN 0.810")
+    assert any("PtychoPINN - Baseline" in line and "+0.015" in line for line in lines)

@@ -22,8 +22,9 @@ def test_images_by_other_code_are_not_added_to(tmp_path):
     (hub / done.outputs[0]).touch()
     mine = replace(done, inputs=[])
     provenance.stamp(hub, mine, seconds=1.0, parameters={"algorithm": algorithm("map")})
-    refuse_to_mix(hub, plan.stages(run))
+    assert refuse_to_mix(hub, plan.stages(run)) == []
     provenance.stamp(hub, mine, seconds=1.0, parameters={"algorithm": "0" * 16})
     with pytest.raises(InputError, match="images of MAP by this code"):
         refuse_to_mix(hub, plan.stages(run))
-    refuse_to_mix(hub, [done])  # nothing of that arm is left to run
+    (line,) = refuse_to_mix(hub, [done])  # nothing of that arm is left to run, and that is said
+    assert "images of MAP are kept" in line and "0" * 16 in line and algorithm("map") in line and "CLOBBER=1" in line
