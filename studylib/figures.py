@@ -346,7 +346,7 @@ def uncertainty(found: ErrorMap, wrong: tuple[NDArray[np.float64], NDArray[np.fl
     for place, (name, told) in enumerate((("phase [rad]", found.phase), ("amplitude", found.amplitude))):
         # The estimated and the true error share one colour scale.
         worst = float(np.percentile(told, 99.5))
-        shown = [(f"error told, {name}", told)]
+        shown = [(f"estimated error, {name}", told)]
         shown += [] if wrong is None else [(f"true error, {name}", np.abs(wrong[place]))]
         for axes, (title, picture) in zip(grid[place], shown, strict=True):
             drawn = axes.imshow(picture, cmap="cividis", vmin=0, vmax=worst)
@@ -411,8 +411,8 @@ def draw_history(axes: Axes, rows: list[dict[str, Any]], flat_loss: float) -> No
         Held-out loss of a flat object.
     """
     seconds = [float(row["seconds"]) for row in rows]
-    for key, style in (("loss", "-"), ("val_loss", "o-")):
-        axes.plot(seconds, [float(row[key]) for row in rows], style, ms=3, label=key)
+    for key, style, words in (("loss", "-", "training"), ("val_loss", "o-", "held out")):
+        axes.plot(seconds, [float(row[key]) for row in rows], style, ms=3, label=words)
     axes.axhline(flat_loss, color="grey", ls=":", label="flat object")
     axes.set(xlabel="seconds", ylabel="loss")
     axes.legend(fontsize=8)

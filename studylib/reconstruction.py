@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studylib.errors import StageError
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -79,3 +81,27 @@ def peak_memory_mib() -> float:
     """Return the largest resident size of this process so far, MiB."""
     # Linux gives KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def check_object(name: str, image: Any, shape: tuple[int, int]) -> None:
+    """Refuse what an arm returned if it is no image of its scan.
+
+    Parameters
+    ----------
+    name
+        Name of the arm, for the message.
+    image
+        What it returned as the object.
+    shape
+        Rows and columns of the frame of the scan.
+
+    Raises
+    ------
+    StageError
+        It is no complex array of this shape, or it is not finite.
+    """
+    kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+    if not isinstance(image, np.ndarray) or image.shape != shape or image.dtype.kind != "c":
+        raise StageError(f"{name} returned {kind} as the object, expected complex64 {shape}")
+    if not np.isfinite(image).all():
+        raise StageError(f"{name} returned an object with NaN or infinity")

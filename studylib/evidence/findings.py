@@ -282,6 +282,7 @@ def ends(hub: Hub, evidence: dict[str, Any]) -> HTML:
     channels = _job(hub, split)["channels"]
     told = [f"The {channel} has no scores: {reason}." for channel, reason in channels.items() if reason]
     told += of_the_scan(hub) or [_simulated(records)]
+    told += [f"{name} learned from the counts of the {split} split itself." for name in _self_trained(hub, split)]
     told += [
         "One condition, one object, one set of photons and one training of each network: how much the scores vary with "
         "them is not measured here. The command make response REPLICATES=3 measures it.",
@@ -290,14 +291,37 @@ def ends(hub: Hub, evidence: dict[str, Any]) -> HTML:
         f"Only pixels with at least {box['least_share_of_the_mean']:.0%} of the mean light are scored.",
         f"Seconds and MiB are of this machine ({', '.join(origin['processors'])}, "
         f"{max(origin['threads'].values())} thread(s) for a stage) and include training.",
-        "The truth chose no option of an arm. Where each setting comes from is listed below.",
+        "The truth chose no option of an arm. Most were chosen by counts for another scan, the nearest of a table "
+        '(below). For an unlike object, let the scan itself choose: SELECT="ptychi map".',
     ]
-    settings = sorted(
-        f"{record['parameters']['arm']}: {record['parameters']['settings_from']}"
-        for name, record in records.items()
-        if name.startswith(("03_train", "04_reconstruct")) and "settings_from" in record["parameters"]
-    )
-    return HTML(listed(told) + folded("Where the settings of each arm come from", listed(settings)))
+    if read_json(hub / "analysis/design.json", "run 00_design")["profile"] == "smoke":
+        told.insert(0, "The smoke profile tests the chain on a small sample with short trainings. It is no result.")
+    return HTML(listed(told) + folded("Settings of each arm, and where they come from", _settings(records, split)))
+
+
+def _settings(records: dict[str, dict[str, Any]], split: str) -> str:
+    """Return a table of the settings that made the images of a split.
+
+    Parameters
+    ----------
+    records
+        Stamps of the stages, by name.
+    split
+        train or test.
+    """
+    made = [
+        r["parameters"] for name, r in records.items() if name.startswith("04_reconstruct") and f"_{split}_" in name
+    ]
+    rows = [
+        {
+            "arm": arms()[given["arm"]].name,
+            "origin": given["settings_from"],
+            "settings": ", ".join(f"{name} {value}" for name, value in given["settings"].items()),
+        }
+        for given in made
+        if "settings_from" in given and given["arm"] in arms()
+    ]
+    return table(rows)
 
 
 def _simulated(records: dict[str, dict[str, Any]]) -> str:
@@ -308,7 +332,7 @@ def _simulated(records: dict[str, dict[str, Any]]) -> str:
     records
         Stamps of the stages, by name.
     """
-    made = next((r["parameters"] for name, r in records.items() if name.startswith("01_generate")), {})
+    made: dict[str, Any] = next((r["parameters"] for name, r in records.items() if name.startswith("01_generate")), {})
     wrong = DISTURBANCES[made.get("disturbed", "none")].words
     if wrong:
         return f"The patterns are simulated. What the arms are told of the experiment is not exact: {wrong}."
@@ -316,6 +340,12 @@ def _simulated(records: dict[str, dict[str, Any]]) -> str:
         "The patterns are simulated with exactly the probe and the positions that the arms are given, with coherent "
         "light and without background. A measured scan has none of this; docs/robustness.md shows what it costs."
     )
+
+
+def _self_trained(hub: Hub, split: str) -> list[str]:
+    """Return the names of the arms of a run that learn from the scan that is judged."""
+    names = set(_job(hub, split)["arms"])
+    return [arm.name for arm in arms().values() if arm.trains and arm.trains_on == split and arm.name in names]
 
 
 def _job(hub: Hub, split: str) -> dict[str, Any]:

@@ -38,6 +38,8 @@ OVERLAP = {
     "m3_groups": "overlap of groups nearer than the diameter (M3)",
 }
 """Overlap metrics in words."""
+RIGHT = (0.6, 0.75)
+"""Fractions of the pixels within one estimated error between which it is called about right; 0.68 for normal errors."""
 CAPTIONS = {
     "phase.png": "Phase: {} and arms, the part where the arms differ most, and the error of each",
     "amplitude.png": "Amplitude: {} and arms, the part where the arms differ most, and the error of each",
@@ -71,7 +73,12 @@ def uncertainty(hub: Hub, dose: int, view: str, split: str) -> HTML:
         words = " ".join(f"{c.capitalize()}: {_sure(told[c], ' rad' * (c == 'phase'))}." for c in reversed(CHANNELS))
         parts.append(f"<p><b>{escape(told['arm'])}.</b> {words}</p>")
         picture = folder / paths.uncertainty(key, "png")
-        parts.append(embedded(picture, f"error of each pixel of {told['arm']}, as two halves of the counts tell it"))
+        parts.append(
+            embedded(
+                picture,
+                f"Error of each pixel of {told['arm']}, estimated from two halves of the counts, beside the true error",
+            )
+        )
     return HTML("\n".join(parts) or "<p>No arm of this run tells the error of its pixels.</p>")
 
 
@@ -86,11 +93,18 @@ def _sure(told: dict[str, float], unit: str) -> str:
     unit
         " rad" for the phase, empty for the amplitude.
     """
-    mean = f"the error told is {told['told']:.4f}{unit} in the mean"
+    mean = f"the estimated error is {told['told']:.4f}{unit} in the mean"
     if "within_one" not in told:
         return mean
     shares = f"{told['within_one']:.0%} of the pixels lie within it, {told['within_two']:.0%} within twice that"
-    return f"{mean}; {shares}; the mean absolute error is {told['error']:.4f}{unit}"
+    size = (
+        "too small"
+        if told["within_one"] < RIGHT[0]
+        else "too large"
+        if told["within_one"] > RIGHT[1]
+        else "about right"
+    )
+    return f"{mean}; {shares}, so that it is {size} here; the mean absolute error is {told['error']:.4f}{unit}"
 
 
 def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HTML:
@@ -141,7 +155,7 @@ def scan_map(hub: Hub, dose: int, view: str) -> HTML:
     return HTML(
         embedded(
             figures.scan_map({split: scan.positions for split, scan in scans.items()}, scans["train"]),
-            f"scan positions of both halves, their illumination and the mean pattern, dose {dose}, {view}",
+            f"Scan positions of both halves, their illumination and the mean pattern; {dose:,} photons, {view}",
         )
     )
 
@@ -174,7 +188,9 @@ def curves(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) ->
         flat = read_json(folder / "training.json", "run 03_train")["flat_loss"]
         figures.draw_history(axes, rows.to_dict("records"), flat)
         axes.set_title(arm(key).name + ("" if at == dose else f", trained at {at:,} photons"))
-    return HTML(embedded(figure, "training and held-out loss of the networks over time, and that of a flat object"))
+    return HTML(
+        embedded(figure, "Training loss and held-out loss of the networks over time, and that of a flat object")
+    )
 
 
 def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
@@ -213,9 +229,11 @@ def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
         }
         for name, (phase, amplitude) in errors.items()
     ]  # fmt: skip
-    words = f"Mean absolute errors, {split} split; a pixel of the box sends {told['photons_per_pixel']:.3g} photons."
+    words = f"Mean absolute errors, {split} split. A pixel of the box sends {told['photons_per_pixel']:.3g} photons."
     remark = f" No limit: {told['reason']}." if told["reason"] else ""
-    picture = embedded(folder / "limit.png", f"photons a pixel and the bound of the phase's error, {split}, {view}")
+    picture = embedded(
+        folder / "limit.png", f"Photons that each pixel sends, and the bound of the phase error; {split} split, {view}"
+    )
     return HTML(f"<p>{escape(words + remark)}</p>{table(rows)}{picture}")
 
 

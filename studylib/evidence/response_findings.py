@@ -90,7 +90,7 @@ def standings(told: Response) -> list[Row]:
         Distances are of mean scores, over the conditions in which the arm and a best arm have one.
     """
     points = {(*_place(p), p.arm): p.mean for p in told.points if p.metric == "phase_ms_ssim"}
-    rows = []
+    rows: list[Row] = []
     for name in order({p.arm for p in told.points}):
         behind = {
             _place(w): points[*_place(w), w.best] - points[*_place(w), name]

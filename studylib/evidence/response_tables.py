@@ -110,7 +110,7 @@ def sure(told: Response) -> Rows:
         mine = [m for m in told.sure if (m.sample, m.probe, m.dose, m.view, m.arm) == place]
         row = _where(mine[0]) | {"arm": place[4]}
         for channel, unit in (("phase", ", rad"), ("amplitude", "")):
-            row[f"{channel}: error told{unit}"] = _number(mean_of([getattr(m, f"{channel}_told") for m in mine]))
+            row[f"{channel}: estimated error{unit}"] = _number(mean_of([getattr(m, f"{channel}_told") for m in mine]))
             for name, words in (("within_one", "within it"), ("within_two", "within twice")):
                 share = mean_of([getattr(m, f"{channel}_{name}") for m in mine])
                 row[f"{channel}: {words}"] = "-" if share is None else f"{share:.0%}"

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studylib.arms.base import Arm
 from studylib.arms.registry import (
     algorithm,
     arm,
@@ -34,7 +33,7 @@ from studylib.io.npz import read_members
 from studylib.judge.compare import SAW_REFERENCE, Comparison, compare_arms
 from studylib.judge.select import Choice, choose
 from studylib.machine import device
-from studylib.reconstruction import Reconstruction, Trained
+from studylib.reconstruction import Reconstruction, Trained, check_object
 from studylib.run import paths, plan
 from studylib.run.hub import Hub
 from studylib.run.parameters import Run, elsewhere
@@ -270,7 +269,7 @@ def reconstruct(
         notes.append(SAW_REFERENCE)
     starts = {k: read_reconstruction(hub, dose, view, split, k)["object"] for k in chosen.after}
     result = chosen.reconstruct(scan, settings, design.seeds, trained, starts)
-    check_image(chosen, result.object, scan)
+    check_object(chosen.name, result.object, scan.shape)
     told_settings = {"settings": settings.model_dump(mode="json"), "settings_from": told}
     _write_image(hub.phase_f(dose, view, split, key), result, told_settings, notes)
     # The plan lists the file of the choice among the inputs of the stage only if the run names the arm here.
@@ -326,30 +325,6 @@ def _training(hub: Hub, dose: int, view: str, key: str) -> dict[str, Any]:
     """Return the record of an arm's training, the content of training.json."""
     first = f"run notebook 03_train with arm={key}, dose={dose} first"
     return read_json(hub.phase_e(dose, view, key) / "training.json", first)
-
-
-def check_image(chosen: Arm, image: Any, scan: Scan) -> None:
-    """Refuse what an arm returned if it is no image of the scan.
-
-    Parameters
-    ----------
-    chosen
-        The arm.
-    image
-        What it returned as the object.
-    scan
-        The scan that it was given.
-
-    Raises
-    ------
-    StageError
-        It is no complex array with the shape of the scan's frame, or it is not finite; the message names the arm.
-    """
-    kind = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-    if not isinstance(image, np.ndarray) or image.shape != scan.shape or image.dtype.kind != "c":
-        raise StageError(f"{chosen.name} returned {kind} as the object, expected complex64 {scan.shape}")
-    if not np.isfinite(image).all():
-        raise StageError(f"{chosen.name} returned an object with NaN or infinity")
 
 
 def _write_image(path: Path, result: Reconstruction, told: dict[str, Any], notes: list[str]) -> None:

@@ -253,7 +253,7 @@ def test_the_error_of_each_pixel_is_told_without_the_truth(smoke):
         assert 0.55 < told[channel]["within_one"] < 0.8 and 0.88 < told[channel]["within_two"] < 0.99
         assert maps[channel].mean() == pytest.approx(told[channel]["told"], rel=1e-5) and (maps[channel] > 0).all()
     page = (smoke[0] / "analysis/report.html").read_text()
-    assert "How sure" in page and f"the error told is {told['phase']['told']:.4f} rad" in page
+    assert "How sure" in page and f"the estimated error is {told['phase']['told']:.4f} rad" in page
 
 
 def test_more_arms_stand_beside_the_others(smoke, tmp_path):

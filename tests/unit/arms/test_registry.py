@@ -86,7 +86,7 @@ def test_a_misspelled_arm_is_recognised(typed, meant):
 
 
 def test_an_arm_without_candidates_cannot_choose_and_is_told_why():
-    with pytest.raises(InputError, match="MAP refining has no method candidates|whose options it takes over"):
+    with pytest.raises(InputError, match="whose options it takes over"):
         registry.check_select(["map_refining"], ("map", "map_refining"))
     with pytest.raises(InputError, match="make selection"):
         registry.check_select(["unrolled"], ("map", "unrolled"))

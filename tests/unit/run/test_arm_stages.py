@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from studylib.design import StudyDesign
-from studylib.errors import InputError, StageError
+from studylib.errors import InputError
 from studylib.io import dataset
 from studylib.io.files import read_json, write_json
 from studylib.run import arm_stages
@@ -52,22 +52,3 @@ def test_a_choice_that_is_not_there_says_what_makes_it(tmp_path):
         arm_stages.reconstruct(hub, "smoke", 1000, "dense", "test", "pinn_map", options="scan")
     with pytest.raises(InputError, match="table or scan"):
         arm_stages.reconstruct(hub, "smoke", 1000, "dense", "test", "map", options="best")
-
-
-@pytest.mark.parametrize(
-    ("image", "words"),
-    [
-        (np.ones((3, 4), np.complex64), r"complex64 \(3, 4\)"), (np.ones((9, 9), np.float32), "float32"),
-        (None, "NoneType"), (np.full((9, 9), np.nan, np.complex64), "NaN"),
-    ],
-)  # fmt: skip
-def test_what_an_arm_returns_is_checked_under_its_name(image, words):
-    class Bad:
-        name = "Bad"
-
-    class Nine:
-        shape = (9, 9)
-
-    with pytest.raises(StageError, match=f"Bad returned.*{words}"):
-        arm_stages.check_image(Bad(), image, Nine())
-    arm_stages.check_image(Bad(), np.ones((9, 9), np.complex64), Nine())
