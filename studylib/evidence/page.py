@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from studylib import figures
 from studylib.arms.registry import arm, arms
@@ -17,6 +19,7 @@ from studylib.evidence.markup import embedded, folded, number, table
 from studylib.evidence.writer import SUMMARY
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
+from studylib.io.npz import read_members
 from studylib.run import paths
 from studylib.run.hub import Hub
 from studylib.run.paths import LIMIT, SCAN
@@ -191,6 +194,38 @@ def curves(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) ->
     return HTML(
         embedded(figure, "Training loss and held-out loss of the networks over time, and that of a flat object")
     )
+
+
+def convergence(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...]) -> HTML:
+    """Return the loss of every arm that iterates on the scan, over its iterations or epochs.
+
+    Parameters
+    ----------
+    hub
+        Folder of the run.
+    dose
+        Photons per pattern.
+    view
+        dense or sparse.
+    split
+        train or test.
+    keys
+        Keys of the arms of the run; those whose reconstruction has no loss are left out.
+    """
+    losses = {key: _loss(hub.phase_f(dose, view, split, key)) for key in keys}
+    shown = {key: loss for key, loss in losses.items() if len(loss) > 1}
+    if not shown:
+        return HTML("<p>No arm of this run iterates on the scan.</p>")
+    figure = Figure(figsize=(3.6 * len(shown), 2.8), layout="constrained")
+    for axes, (key, loss) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        axes.plot(range(1, len(loss) + 1), loss, color=figures.colour(arm(key).name))
+        axes.set(title=arm(key).name, xlabel="iteration or epoch", ylabel="loss of the arm")
+    return HTML(embedded(figure, "Loss of each arm that iterates on the scan; each arm has a loss of its own"))
+
+
+def _loss(path: Path) -> NDArray:
+    """Return the loss of a reconstruction over its iterations, (iterations,)."""
+    return read_members(path, ("loss",), "run notebook 04_reconstruct again")["loss"]
 
 
 def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
