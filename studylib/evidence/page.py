@@ -220,7 +220,7 @@ def convergence(hub: Hub, dose: int, view: str, split: str, keys: tuple[str, ...
     for axes, (key, loss) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
         axes.plot(range(1, len(loss) + 1), loss, color=figures.colour(arm(key).name))
         axes.set(title=arm(key).name, xlabel="iteration or epoch", ylabel="loss of the arm")
-    words = "Loss of each arm that iterates on the scan, each in its own units; MAP's is that of the counts without the prior"
+    words = "Loss of each arm that iterates on the scan, each in its own units; that of MAP is without its prior"
     return HTML(embedded(figure, words))
 
 
