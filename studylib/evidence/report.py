@@ -19,9 +19,10 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 {policy}
 <title>{title}</title><style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; background: Canvas; color: CanvasText; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: auto; padding: 1rem; }}
 p, li, dd {{ max-width: 50rem; }}
+a {{ color: light-dark(#0645ad, #8ab4f8); }}
 nav ul {{ display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }}
 h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #8886; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; }}

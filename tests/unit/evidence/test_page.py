@@ -25,7 +25,7 @@ def hub(tmp_path):
 def test_the_loss_of_an_arm_that_iterates_is_drawn_and_that_of_a_network_is_not(hub, monkeypatch):
     drawn = []
     monkeypatch.setattr(page, "embedded", lambda figure, text: drawn.append(figure) or text)
-    assert "loss" in page.convergence(hub, 1000, "dense", "test", ("pinn", "map")).data
+    assert "Loss" in page.convergence(hub, 1000, "dense", "test", ("pinn", "map")).data
     (axes,) = drawn[0].axes
     assert axes.get_title() == "MAP" and list(axes.lines[0].get_ydata()) == [3.0, 2.0, 1.5]
     assert "No arm" in page.convergence(hub, 1000, "dense", "test", ("pinn",)).data
