@@ -8,11 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from studylib.design import METRICS
-
-
-def _cell(value: float | None, digits: int = 4) -> str:
-    """Return a number with a fixed number of decimals, or "-" when it is None."""
-    return "-" if value is None else f"{value:.{digits}f}"
+from studylib.evidence.markup import number
 
 
 def tables(summary: dict[str, Any]) -> str:
@@ -30,9 +26,9 @@ def tables(summary: dict[str, Any]) -> str:
         lines += ["| Model | " + " | ".join(f"{m} phase | {m} amplitude" for m in METRICS) + " | seconds | MiB |"]
         lines += ["|---|" + "---|" * (2 * len(METRICS) + 2)]
         for model, table in job["metrics"].items():
-            cells = [_cell(table[m][c]) for m in METRICS for c in ("phase", "amplitude")]
+            cells = [number(table[m][c], 4) for m in METRICS for c in ("phase", "amplitude")]
             # The constant image has no costs.
-            cells += [_cell(table.get(c, {}).get("value"), 1) for c in ("computation_time_s", "peak_memory_mib")]
+            cells += [number(table.get(c, {}).get("value"), 1) for c in ("computation_time_s", "peak_memory_mib")]
             lines.append(f"| {model} | " + " | ".join(cells) + " |")
         lines += ["", *notes(job)]
     return "\n".join(lines)
@@ -69,7 +65,7 @@ def report(summary: dict[str, Any]) -> str:
     lines += ["| Model | MS-SSIM phase | MS-SSIM amplitude | MAE phase | MAE amplitude |", "|---|---|---|---|---|"]
     for model, a in summary["aggregate_metrics"].items():
         cells = [a[m][f"mean_{c}"] for m in ("ms_ssim", "mae") for c in ("phase", "amplitude")]
-        lines.append(f"| {model} | " + " | ".join(_cell(c) for c in cells) + " |")
+        lines.append(f"| {model} | " + " | ".join(number(c, 4) for c in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -83,6 +79,6 @@ def highlights(summary: dict[str, Any]) -> str:
     """
     out = []
     for model, a in summary["aggregate_metrics"].items():
-        told = _cell(a["ms_ssim"]["mean_phase"], 3), _cell(a["mae"]["mean_phase"], 6)
+        told = number(a["ms_ssim"]["mean_phase"], 3), number(a["mae"]["mean_phase"], 6)
         out.append(f"{model}: phase MS-SSIM {told[0]}, phase MAE {told[1]}\n")
     return "".join(out)

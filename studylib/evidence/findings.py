@@ -13,12 +13,13 @@ from IPython.display import HTML
 from studylib.arms.registry import about, arms
 from studylib.disturbances import DISTURBANCES
 from studylib.evidence.deltas import LABELS, MINE, signed
-from studylib.evidence.markup import Row, enumerated, folded, listed, number, table
+from studylib.evidence.markup import Row, enumerated, explained, folded, listed, number, others_folded, table
 from studylib.evidence.scan_words import of_the_scan
-from studylib.evidence.writer import DELTAS, SUMMARY
+from studylib.evidence.summary import comparable
+from studylib.evidence.writer import DELTAS, SUMMARY, read_job
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
-from studylib.judge.compare import CONSTANT, SAW_REFERENCE
+from studylib.judge.compare import CONSTANT
 from studylib.judge.response import TIE
 from studylib.run.hub import Hub
 from studylib.run.paths import LIMIT, SCAN
@@ -46,7 +47,7 @@ def asked(hub: Hub, evidence: dict[str, Any]) -> HTML:
     scan = load_scan(hub.phase_d(origin["dose"], origin["view"], split))
     near = read_json(hub.overlap_metrics(origin["dose"], origin["view"]), "run 02_overlap")[split]
     box = _registration(hub, origin, split)["box"]
-    measured, names = (hub / SCAN).is_file(), list(_job(hub, split)["arms"])
+    measured, names = (hub / SCAN).is_file(), list(read_job(hub, split)["arms"])
     question = (
         f"Which of {len(names)} methods (arms) makes the best image from {len(scan.positions):,} diffraction patterns "
         f"of {origin['dose']:,} photons each, with {origin['view']} overlap?"
@@ -62,9 +63,8 @@ def asked(hub: Hub, evidence: dict[str, Any]) -> HTML:
         "scored against": f"{against}, in a box of {size}, and beside a constant image",
     }
     told = {arm.name: about(key) for key, arm in arms().items()}
-    kinds = "".join(f"<dt>{escape(name)}</dt><dd>{escape(told.get(name, ''))}</dd>" for name in names)
-    lines = "".join(f"<dt>{name}</dt><dd>{escape(words)}</dd>" for name, words in facts.items())
-    return HTML(f"<p><strong>{escape(question)}</strong></p><dl>{lines}</dl><p>The arms:</p><dl>{kinds}</dl>")
+    kinds = explained({name: told.get(name, "") for name in names})
+    return HTML(f"<p><strong>{escape(question)}</strong></p>{explained(facts)}<p>The arms:</p>{kinds}")
 
 
 def found(hub: Hub, evidence: dict[str, Any]) -> HTML:
@@ -80,7 +80,7 @@ def found(hub: Hub, evidence: dict[str, Any]) -> HTML:
     split, origin = evidence["deltas_split"], evidence["provenance"]
     path = hub.comparison(origin["dose"], origin["view"], split) / LIMIT
     limit = read_json(path, "") if path.is_file() else {}
-    job = _job(hub, split)
+    job = read_job(hub, split)
     parts = [f"<p><strong>{c.capitalize()}.</strong> {escape(_best(job, c, limit))}</p>" for c in PHASE_FIRST]
     return HTML("".join(parts) + verdict(evidence).data)
 
@@ -97,7 +97,7 @@ def _best(job: dict[str, Any], channel: str, limit: dict[str, Any]) -> str:
     limit
         Content of limit.json; empty for a measured scan.
     """
-    fair = [n for n, s in job["arms"].items() if s["status"] == "ok" and SAW_REFERENCE not in s["reason"]]
+    fair = comparable(job)
     scores = {name: job["metrics"][name]["ms_ssim"][channel] for name in fair}
     if job["channels"][channel] or not scores:
         return f"There are no scores: {job['channels'][channel] or 'no arm can be compared'}."
@@ -131,7 +131,7 @@ def in_brief(hub: Hub) -> list[str]:
         Folder of a finished run.
     """
     evidence = read_json(hub / DELTAS, "run 06_evidence")
-    split, metrics = evidence["deltas_split"], _job(hub, evidence["deltas_split"])["metrics"]
+    split, metrics = evidence["deltas_split"], read_job(hub, evidence["deltas_split"])["metrics"]
     lines = []
     for channel in PHASE_FIRST:
         scores = {name: m["ms_ssim"][channel] for name, m in metrics.items() if m["ms_ssim"][channel] is not None}
@@ -189,9 +189,7 @@ def score_table(hub: Hub, evidence: dict[str, Any]) -> HTML:
         Content of metrics_delta_summary.json.
     """
     shown = {job["split"]: _scores(job) for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"]}
-    mine = evidence["deltas_split"]
-    others = [folded(f"Scores of the {split} split", told) for split, told in shown.items() if split != mine]
-    return HTML(shown[mine] + "".join(others))
+    return HTML(others_folded(shown, evidence["deltas_split"], "Scores of the {} split"))
 
 
 def _scores(job: dict[str, Any]) -> str:
@@ -215,7 +213,7 @@ def _scores(job: dict[str, Any]) -> str:
             | {"MiB": number(m.get("peak_memory_mib", {}).get("value"), 0)}
             | {"status": job["arms"].get(name, {"status": "reference"})["status"]}
         )
-    fair = [place for place, name in enumerate(order) if job["arms"].get(name, {"status": ""})["status"] == "ok"]
+    fair = [order.index(name) for name in comparable(job)]
     best = set()
     for column, wanted in (("MS-SSIM", max), ("MAE", min)):
         for title in [title for title in rows[0] if column in title]:
@@ -246,9 +244,8 @@ def delta_table(evidence: dict[str, Any]) -> HTML:
             for other, d in _of_the_run(evidence, split).items()
         ]
         shown[split] = table(rows, f"{split} split; MAE of the phase in rad")
-    mine = shown.pop(evidence["deltas_split"])
-    others = "".join(folded(f"Deltas of the {split} split", told) for split, told in shown.items())
-    return HTML(mine + others or f"<p>None: {MINE} is not compared with another arm in this run.</p>")
+    tables = others_folded(shown, evidence["deltas_split"], "Deltas of the {} split")
+    return HTML(tables or f"<p>None: {MINE} is not compared with another arm in this run.</p>")
 
 
 def _of_the_run(evidence: dict[str, Any], split: str) -> dict[str, Any]:
@@ -279,7 +276,7 @@ def ends(hub: Hub, evidence: dict[str, Any]) -> HTML:
     """
     origin, split = evidence["provenance"], evidence["deltas_split"]
     box, records = _registration(hub, origin, split)["box"], stamps(hub)
-    channels = _job(hub, split)["channels"]
+    channels = read_job(hub, split)["channels"]
     told = [f"The {channel} has no scores: {reason}." for channel, reason in channels.items() if reason]
     told += of_the_scan(hub) or [_simulated(records)]
     told += [f"{name} learned from the counts of the {split} split itself." for name in _self_trained(hub, split)]
@@ -344,13 +341,8 @@ def _simulated(records: dict[str, dict[str, Any]]) -> str:
 
 def _self_trained(hub: Hub, split: str) -> list[str]:
     """Return the names of the arms of a run that learn from the scan that is judged."""
-    names = set(_job(hub, split)["arms"])
+    names = set(read_job(hub, split)["arms"])
     return [arm.name for arm in arms().values() if arm.trains and arm.trains_on == split and arm.name in names]
-
-
-def _job(hub: Hub, split: str) -> dict[str, Any]:
-    """Return the comparison of a split from metrics_summary.json."""
-    return next(job for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"] if job["split"] == split)
 
 
 def _registration(hub: Hub, origin: dict[str, Any], split: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,9 +16,9 @@ from studylib.errors import InputError
 from studylib.evidence.deltas import LABELS, ORDER, signed
 from studylib.evidence.report import policy, scripts_of
 from studylib.evidence.response import NAME as RESPONSE
+from studylib.evidence.summary import comparable
 from studylib.evidence.writer import DELTAS, SUMMARY
 from studylib.io.files import read_model, write_text
-from studylib.judge.compare import SAW_REFERENCE
 from studylib.run.hub import LOG, Hub
 from studylib.run.study import STUDY
 
@@ -228,7 +229,7 @@ def _best(hub: Hub, split: str) -> str:
     job = next((job for job in read_model(hub / SUMMARY, _Summary, "make verify").jobs if job.split == split), None)
     if job is None:
         return ""
-    fair = [name for name, told in job.arms.items() if told.status == "ok" and SAW_REFERENCE not in told.reason]
+    fair = comparable(job.model_dump())
     scores = {name: job.metrics.get(name, {}).get("ms_ssim", {}).get("phase") for name in fair}
     known = {name: score for name, score in scores.items() if score is not None}
     return f"{max(known, key=known.__getitem__)} {max(known.values()):.3f}" if known else ""
@@ -288,20 +289,25 @@ def shown(folder: Path, way: str) -> HTML:
     if not rows:
         return HTML("<p>No run yet: <code>make dense-evidence PROFILE=smoke</code> in a terminal makes one.</p>")
     names = ("hub", "date", "dose", "view", "profile", "best", "status")
-    body = []
-    for item in rows:
-        cells = {name: escape(item.cells[name]) for name in names}
-        if item.report:
-            cells["hub"] = f'<a href="{escape(way)}/{escape(item.report)}">{cells["hub"]}</a>'
-        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells.values()) + "</tr>")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>")
+    body = "".join(_line(item, names, f"{way}/") for item in rows)
+    return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
-def _line(item: Row) -> str:
-    """Return a row as HTML, with every text escaped and with the status as the class of the row."""
+def _line(item: Row, columns: Sequence[str] = COLUMNS, way: str = "") -> str:
+    """Return a row as HTML, with every text escaped and with the status as the class of the row.
+
+    Parameters
+    ----------
+    item
+        The row.
+    columns
+        Columns to show.
+    way
+        What stands before the path of the report.
+    """
     cells = {name: escape(text) for name, text in item.cells.items()}
     if item.report:
-        cells["hub"] = f'<a href="{escape(item.report)}">{cells["hub"]}</a>'
+        cells["hub"] = f'<a href="{escape(way + item.report)}">{cells["hub"]}</a>'
     word = item.cells["status"].partition(":")[0]
-    return f'<tr class="{word}">' + "".join(f"<td>{cells[c]}</td>" for c in COLUMNS) + "</tr>"
+    return f'<tr class="{word}">' + "".join(f"<td>{cells[c]}</td>" for c in columns) + "</tr>"

@@ -22,7 +22,7 @@ def table(rows: Sequence[Row], caption: str = "", best: Collection[tuple[int, st
     Parameters
     ----------
     rows
-        Rows with the same columns.
+        Rows; a cell that a row lacks is "n/a".
     caption
         Text above the table.
     best
@@ -40,12 +40,14 @@ def table(rows: Sequence[Row], caption: str = "", best: Collection[tuple[int, st
     """
     if not rows:
         return ""
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
+    # Rows may have different columns; the first occurrence of a name sets its place.
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in names)
     body = []
-    for number, row in enumerate(rows):
-        first, *others = ((name, escape(str(cell))) for name, cell in row.items())
+    for place, row in enumerate(rows):
+        first, *others = ((name, escape(str(row.get(name, "n/a")))) for name in names)
         cells = [f'<th scope="row">{first[1]}</th>']
-        cells += [f"<td><strong>{c}</strong></td>" if (number, n) in best else f"<td>{c}</td>" for n, c in others]
+        cells += [f"<td><strong>{c}</strong></td>" if (place, n) in best else f"<td>{c}</td>" for n, c in others]
         body.append(f"<tr>{''.join(cells)}</tr>")
     above = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
@@ -55,6 +57,28 @@ def listed(lines: Sequence[str]) -> str:
     """Return lines of text as an HTML list, each once; empty for no lines."""
     items = "".join(f"<li>{escape(line)}</li>" for line in dict.fromkeys(lines))
     return f"<ul>{items}</ul>" if items else ""
+
+
+def explained(facts: Mapping[str, str]) -> str:
+    """Return words with what they stand for as an HTML list of definitions."""
+    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in facts.items())
+    return f"<dl>{lines}</dl>"
+
+
+def others_folded(parts: Mapping[str, str], shown: str, words: str) -> str:
+    """Return the HTML of one split, with that of the other splits folded away below it.
+
+    Parameters
+    ----------
+    parts
+        HTML by split.
+    shown
+        The split that is not folded.
+    words
+        What stands before the other parts, with a place for the name of the split.
+    """
+    rest = (folded(words.format(split), part) for split, part in parts.items() if split != shown)
+    return parts[shown] + "".join(rest)
 
 
 def folded(words: str, content: str) -> str:

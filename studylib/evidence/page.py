@@ -15,8 +15,8 @@ from studylib import figures
 from studylib.arms.registry import arm, arms
 from studylib.design import CHANNELS, SPLITS
 from studylib.evidence.explorer import MARK
-from studylib.evidence.markup import embedded, folded, number, table
-from studylib.evidence.writer import SUMMARY
+from studylib.evidence.markup import embedded, folded, number, others_folded, table
+from studylib.evidence.writer import read_job
 from studylib.io.dataset import load_scan
 from studylib.io.files import read_json
 from studylib.io.npz import read_members
@@ -133,8 +133,7 @@ def pictures(hub: Hub, dose: int, view: str, splits: list[str], name: str) -> HT
         )
         for split in sorted(splits)
     }
-    first, *others = shown
-    return HTML(shown[first] + "".join(folded(f"The same of the {split} split", shown[split]) for split in others))
+    return HTML(others_folded(shown, min(shown), "The same of the {} split"))
 
 
 def explore() -> HTML:
@@ -252,10 +251,9 @@ def limit(hub: Hub, dose: int, view: str, split: str) -> HTML:
     if not (folder / LIMIT).is_file() and (hub / SCAN).is_file():
         return HTML("<p>None: it is computed around the true object, which a measured scan does not have.</p>")
     told = read_json(folder / LIMIT, "run notebook 05_limit first")
-    job = next(job for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"] if job["split"] == split)
     errors = {"bound of Cramer and Rao": (told["phase_bound"], told["amplitude_bound"])}
     errors |= {"Wiener's estimator": (told["phase_wiener"], told["amplitude_wiener"])}
-    errors |= {name: (m["mae"]["phase"], m["mae"]["amplitude"]) for name, m in job["metrics"].items()}
+    errors |= {name: (m["mae"]["phase"], m["mae"]["amplitude"]) for name, m in read_job(hub, split)["metrics"].items()}
     rows = [
         {
             "arm": name,

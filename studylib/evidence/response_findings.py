@@ -10,12 +10,13 @@ from html import escape
 
 import numpy as np
 from IPython.display import HTML
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from studylib import figures
 from studylib.design import MEASURED, VIEWS
-from studylib.evidence.markup import Row, listed, table
+from studylib.evidence.markup import Row, explained, listed, table
 from studylib.evidence.response_schema import Response, Where
 from studylib.evidence.response_tables import order
 from studylib.judge.compare import CONSTANT
@@ -47,9 +48,8 @@ def asked(told: Response) -> HTML:
         facts["probes"] = "that of the scan"
     if study.disturbed != ("none",):
         facts["wrong with the experiment"] = ", ".join(study.disturbed)
-    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in facts.items())
     question = f"At what dose and overlap does which of {len(arms)} methods (arms) make the best image?"
-    return HTML(f"<p><strong>{question}</strong></p><dl>{lines}</dl>")
+    return HTML(f"<p><strong>{question}</strong></p>{explained(facts)}")
 
 
 def found(told: Response) -> HTML:
@@ -89,7 +89,7 @@ def standings(told: Response) -> list[Row]:
     list of Row
         Distances are of mean scores, over the conditions in which the arm and a best arm have one.
     """
-    points = {(*_place(p), p.arm): p.mean for p in told.points if p.metric == "phase_ms_ssim"}
+    points = _means(told)
     rows: list[Row] = []
     for name in order({p.arm for p in told.points}):
         behind = {
@@ -130,15 +130,14 @@ def winner_map(told: Response) -> Figure:
         return figure
     kinds = sorted({(w.sample, w.probe) for w in told.winners})
     columns = sorted({(w.dose, w.view) for w in told.winners}, key=lambda c: (c[0], list(VIEWS).index(c[1])))
-    points = {(*_place(p), p.arm): p.mean for p in told.points if p.metric == "phase_ms_ssim"}
+    points = _means(told)
     figure = Figure(figsize=(2.6 + 1.35 * len(columns), 1.1 + 0.5 * len(kinds)), dpi=110, layout="constrained")
     axes = figure.subplots()
     picture = np.full((len(kinds), len(columns), 3), 0.9)
     for w in told.winners:
         row, column = kinds.index((w.sample, w.probe)), columns.index((w.dose, w.view))
         if w.best:
-            shade = np.array([int(figures.colour(w.best)[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-            picture[row, column] = 1 - (1 - FADE) * (1 - shade)
+            picture[row, column] = 1 - (1 - FADE) * (1 - np.array(to_rgb(figures.colour(w.best))))
         text = f"{w.best}\n{points[*_place(w), w.best]:.3f}" if w.best else "no score"
         text += f", {len(w.ties)} tie{'s' * (len(w.ties) > 1)}" if w.ties else ""
         axes.text(column, row, text, ha="center", va="center", fontsize=7.5)
@@ -192,6 +191,11 @@ def ends(told: Response) -> HTML:
         "Nothing is said outside the doses of the study, and curves between them are interpolated.",
     ]
     return HTML(listed(lines))
+
+
+def _means(told: Response) -> dict[tuple[str, str, int, str, str], float]:
+    """Return the mean phase MS-SSIM by condition and arm."""
+    return {(*_place(p), p.arm): p.mean for p in told.points if p.metric == "phase_ms_ssim"}
 
 
 def _place(told: Where) -> tuple[str, str, int, str]:

@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +15,7 @@ from matplotlib.lines import Line2D
 from studylib import figures
 from studylib.design import VIEWS
 from studylib.evidence import response_tables
+from studylib.evidence.markup import table
 from studylib.evidence.response_schema import Point, Response
 from studylib.evidence.response_tables import Rows, order
 from studylib.judge.compare import CONSTANT
@@ -206,7 +206,7 @@ def _table(rows: Rows) -> HTML:
     """Return rows as an HTML table with all cells escaped."""
     if not rows:
         return HTML("<p>None.</p>")
-    return HTML(pd.DataFrame(rows).to_html(index=False, escape=True, border=0, na_rep="n/a"))
+    return HTML(table(rows))
 
 
 def scores(told: Response, metric: str = "phase_ms_ssim") -> HTML:

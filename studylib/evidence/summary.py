@@ -11,7 +11,7 @@ from studylib.arms.registry import CONTRACT
 from studylib.design import CHANNELS, METRICS
 from studylib.errors import StageError
 from studylib.io.files import read_json
-from studylib.judge.compare import CONSTANT
+from studylib.judge.compare import CONSTANT, SAW_REFERENCE
 from studylib.run.hub import Hub
 
 COLUMNS = ["model", "metric", "amplitude", "phase", "value"]
@@ -84,6 +84,17 @@ def read_status(folder: Path) -> dict[str, Any]:
 def unfit(status: dict[str, Any]) -> list[str]:
     """Return the names of the arms whose scores must not be compared."""
     return [name for name, told in status["arms"].items() if told["status"] != "ok"]
+
+
+def comparable(status: dict[str, Any]) -> list[str]:
+    """Return the names of the arms that can be called the best: they learned, and did not see what scores them.
+
+    Parameters
+    ----------
+    status
+        Result of `read_status`, or a job of metrics_summary.json.
+    """
+    return [n for n, told in status["arms"].items() if told["status"] == "ok" and SAW_REFERENCE not in told["reason"]]
 
 
 def _number(text: str | None, name: str) -> float | None:

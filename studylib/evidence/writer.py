@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from studylib.design import SPLITS, judged
 from studylib.errors import StageError
 from studylib.evidence import aggregate, deltas, digest, grid, mixture, schema, summary
-from studylib.io.files import write_json, write_text
+from studylib.io.files import read_json, write_json, write_text
 from studylib.run import provenance
 from studylib.run.hub import Hub
 
@@ -18,6 +18,11 @@ SUMMARY = "analysis/metrics_summary.json"
 DELTAS = "analysis/metrics_delta_summary.json"
 PRETTY = "analysis/metrics_delta_summary.pretty.json"
 BLOCKER = "analysis/blocker_metrics_delta.json"
+
+
+def read_job(hub: Hub, split: str) -> dict[str, Any]:
+    """Return the comparison of a split from metrics_summary.json: scores by model, status of the arms and channels."""
+    return next(job for job in read_json(hub / SUMMARY, "run 06_evidence")["jobs"] if job["split"] == split)
 
 
 def write_evidence(hub: Hub, dose: int, view: str, splits: list[str]) -> dict[str, Any]:
